@@ -12,6 +12,7 @@ from monitor_agent.dashboards.free_filter import free_filter
 from monitor_agent.dashboards.library import Library, PanelDefinition
 from monitor_agent.dashboards.merged_states import MergedRange, is_merged, read_states, state_searches, with_merged
 from monitor_agent.dashboards.palette import colors_of
+from monitor_agent.dashboards.panel_alerts import strip_of_panel
 from monitor_agent.dashboards.panel_views import NO_DATA, Chart, Notice, PanelBody, PanelView
 from monitor_agent.dashboards.rendering import render, split_values
 from monitor_agent.dashboards.stored_names import stored_names
@@ -72,8 +73,9 @@ class _Panel:
 
 @dataclass(frozen=True)
 class _Page:
-    """What all panels of a page share: colours by name, the strip, and why a panel is empty."""
+    """What all panels of a page share: its dashboard, colours by name, the strip, and why a panel is empty."""
 
+    dashboard: str
     colors: Mapping[str, str]
     strip: TimeStrip
     reason: Callable[[PanelDefinition], str]
@@ -128,7 +130,7 @@ def dashboard_data(
         panels = {name: _with_merged_values(panel, merged) for name, panel in panels.items()}
     spans = {view: next(outcomes) for view in extents}
     span = next(iter(spans.values()), None)
-    page = _Page(colors, strip, lambda definition: empty_reason(definition, library, spans, time))
+    page = _Page(dashboard.id, colors, strip, lambda definition: empty_reason(definition, library, spans, time))
     return DashboardData(
         time=time,
         panels={name: _view(panel, page) for name, panel in panels.items()},
@@ -206,7 +208,8 @@ def _body(panel: _Panel, page: _Page) -> PanelBody:
         with told_in_its_place(panel.definition.title):
             body = render(panel.query, data, page.colors)
             if isinstance(body, Chart) and body.time and not data.layers_in_other_time:
-                body = with_strip(body, page.strip, data.time)
+                strip = strip_of_panel(page.strip, page.dashboard, panel.definition.source, data)
+                body = with_strip(body, strip, data.time)
     except MonitorError as error:
         return _error_notice(error)
     if not isinstance(body, Notice) or body.tone != "empty":

@@ -27,7 +27,7 @@ from monitor_agent.pipeline.instants import milliseconds, parse, range_filter
 OUTAGE, LOST, IMMATURE, ALERT = "no events", "lines lost", "labels to come", "alert active"
 COLORS = {OUTAGE: "#C61E25", LOST: "#D18B00", IMMATURE: "#8A93A3", ALERT: "#9B4DCA"}
 """Kind of a span -> its colour: red is bad, yellow is doubtful, grey only needs time."""
-MOST_RELEASES, MOST_ALERTS = 100, 100
+MOST_RELEASES, MOST_ALERTS = 100, 200
 LEAST_BAR = timedelta(hours=1)
 HOURLY = timedelta(days=62)
 """In ranges up to this length, an outage of an hour is shown."""
@@ -44,6 +44,23 @@ class Span:
     start: int
     end: int
     text: str
+
+
+@dataclass(frozen=True)
+class AlertSpan(Span):
+    """A time in which an alert was active.
+
+    Attributes
+    ----------
+    measure : the field that it compares; empty = none.
+    model, version : what it is about; empty = all.
+    dashboard : the dashboard that the list of alerts names for it.
+    """
+
+    measure: str = ""
+    model: str = ""
+    version: str = ""
+    dashboard: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,7 +129,7 @@ def strip_searches(dashboard: Dashboard, time: TimeRange, chosen: Mapping[str, S
         SearchRequest(PREDICTIONS.pattern, _sums([*within(time, "@timestamp"), *versions], {"events": events})),
         SearchRequest(PERFORMANCE.pattern, _sums([*base, single], windows)),
         SearchRequest(RELEASES.pattern, release),
-        SearchRequest(ALERTS.pattern, _active_alerts(dashboard, time, models)),
+        SearchRequest(ALERTS.pattern, _active_alerts(time, versions)),
     )
     return StripSearches(time, bar, requests)
 
@@ -142,33 +159,37 @@ def _sums(filters: Sequence[Query], aggregations: Mapping[str, Any]) -> dict[str
     return {"size": 0, "track_total_hits": False, "query": conjunction(filters), "aggs": dict(aggregations)}
 
 
-def _active_alerts(dashboard: Dashboard, time: TimeRange, models: Sequence[Query]) -> dict[str, Any]:
-    """Return the search for the alerts of a dashboard that were active in a range, those on all models too."""
-    on_all = {"bool": {"must_not": [{"exists": {"field": "model_name"}}]}}
-    of_models = [{"bool": {"should": [*models, on_all], "minimum_should_match": 1}}] if models else []
-    began = range_filter("active_since", lte=time.end)
-    over = range_filter("event.end", lt=time.start)
-    filters: list[Query] = [began, {"term": {"dashboard": dashboard.id}}, *of_models]
+def _active_alerts(time: TimeRange, versions: Sequence[Query]) -> dict[str, Any]:
+    """Return the search for the alerts that were active in a range, those on all models or all versions too."""
+    filters: list[Query] = [range_filter("active_since", lte=time.end)]
+    for query in versions:
+        (field_name,) = query["terms"]
+        on_all = {"bool": {"must_not": [{"exists": {"field": field_name}}]}}
+        filters.append({"bool": {"should": [query, on_all], "minimum_should_match": 1}})
+    fields = ("rule.description", "model_name", "model_version", "active_since", "event.end", "measure", "dashboard")
     return {
         "size": MOST_ALERTS,
         "track_total_hits": False,
-        "query": {"bool": {"filter": filters, "must_not": [over]}},
+        "query": {"bool": {"filter": filters, "must_not": [range_filter("event.end", lt=time.start)]}},
         "sort": [{"active_since": "desc"}],
-        "_source": ["rule.description", "model_name", "model_version", "active_since", "event.end"],
+        "_source": list(fields),
     }
 
 
-def _alerts(response: Mapping[str, Any], time: TimeRange) -> Iterator[Span]:
+def _alerts(response: Mapping[str, Any], time: TimeRange) -> Iterator[AlertSpan]:
     """Yield the times in which alerts were active, the latest first."""
     for hit in response.get("hits", {}).get("hits", ()):
         source = hit["_source"]
-        group = (source_value(source, name) for name in ("model_name", "model_version"))
-        names = JOIN.join(str(name) for name in group if name)
+        model, version, measure, dashboard = (
+            str(source_value(source, name) or "") for name in ("model_name", "model_version", "measure", "dashboard")
+        )
+        names = JOIN.join(filter(None, (model, version)))
         title = source_value(source, "rule.description") or ALERT
         start = milliseconds(parse(str(source_value(source, "active_since"))))
         end = source_value(source, "event.end")
         stop = milliseconds(parse(str(end)) if end else time.end)
-        yield Span(ALERT, start, stop, f"alert: {title}{f' ({names})' if names else ''}")
+        text = f"alert: {title}{f' ({names})' if names else ''}"
+        yield AlertSpan(ALERT, start, stop, text, measure, model, version, dashboard)
 
 
 def _outages(buckets: Sequence[Mapping[str, Any]], length: int, time: TimeRange) -> Iterator[Span]:

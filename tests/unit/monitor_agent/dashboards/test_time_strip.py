@@ -10,6 +10,7 @@ from monitor_agent.dashboards.time_strip import (
     IMMATURE,
     LOST,
     OUTAGE,
+    AlertSpan,
     Span,
     StripSearches,
     TimeStrip,
@@ -66,11 +67,16 @@ def test_an_alert_is_a_span_while_it_is_active() -> None:
     """It says which alert on which version; one that goes on ends with the range."""
     rule = {"rule": {"description": "A version is worse"}, "active_since": (START + timedelta(hours=1)).isoformat()}
     ended = {**rule, "event": {"end": (START + timedelta(hours=2)).isoformat()}}
-    hits = [{"_source": {**rule, "model_name": "search", "model_version": "2"}}, {"_source": ended}]
+    hits = [{"_source": {**rule, "model_name": "search", "model_version": "2", "measure": "rate_fall"}}, {"_source": ended}]
 
     assert read_strip(RANGE, [{}, {}, {}, {"hits": {"hits": hits}}]).spans == (
-        Span(ALERT, AT + HOUR, AT + 6 * HOUR, "alert: A version is worse (search/2)"),
-        Span(ALERT, AT + HOUR, AT + 2 * HOUR, "alert: A version is worse"),
+        AlertSpan(
+            *(ALERT, AT + HOUR, AT + 6 * HOUR, "alert: A version is worse (search/2)"),
+            measure="rate_fall",
+            model="search",
+            version="2",
+        ),
+        AlertSpan(ALERT, AT + HOUR, AT + 2 * HOUR, "alert: A version is worse"),
     )
 
 
