@@ -105,7 +105,7 @@ def _show(args: argparse.Namespace, settings: Settings) -> int:
         alerts = {alert.id: alert for alert in load_alerts(settings.agent.alerts)}
         documents = _documents_behind(gateway, alerts, firing)
         broken = read_facts(gateway, [firing], alerts).get(firing.id, FiringFacts()).broken
-    silence = quiet.silence_of(firing, now)
+    silence, acknowledged = quiet.silence_of(firing, now), quiet.acknowledged.get(firing.id)
     link = dashboard_link(firing, settings.notify.dashboards_url)
     if args.json:
         further = {
@@ -113,7 +113,8 @@ def _show(args: argparse.Namespace, settings: Settings) -> int:
             "documents": documents,
             "broken": [feature.content() for feature in broken],
             "silence": None if silence is None else {"id": silence.id, **silence.document()},
-            "acknowledged_by": quiet.acknowledged.get(firing.id),
+            "acknowledged_by": acknowledged.author if acknowledged else None,
+            "acknowledged_at": instants.text(acknowledged.at) if acknowledged else None,
             "link": link or None,
         }
         print_json({**firing.document(), **further})
@@ -133,7 +134,9 @@ def _show(args: argparse.Namespace, settings: Settings) -> int:
     rows += [("broken", feature.sentence()) for feature in broken]
     rows += [("inhibited by", ", ".join(firing.inhibited_by))] if firing.inhibited_by else []
     rows += [("silenced", line) for line in silences_in_words([silence] if silence else [])]
-    rows += [("acknowledged by", quiet.acknowledged[firing.id])] if firing.id in quiet.acknowledged else []
+    if acknowledged:
+        reason = f": {acknowledged.reason}" if acknowledged.reason else ""
+        rows.append(("acknowledged by", f"{acknowledged.author} at {_minute(acknowledged.at)}{reason}"))
     rows.append(("dashboard", link or firing.dashboard))
     rows += [("page", page)] if (page := firing_link(firing, settings.notify.dashboards_url)) else []
     for name, text in rows:

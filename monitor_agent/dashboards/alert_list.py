@@ -16,7 +16,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.notifying.firing_facts import read_facts
 from monitor_agent.notifying.messages import FiringFacts
 from monitor_agent.notifying.silence_store import SilenceStore
-from monitor_agent.notifying.silences import Silence
+from monitor_agent.notifying.silences import Acknowledgement, Silence
 
 PAGE_ROWS = 25
 MOST_PAGES = 400
@@ -73,13 +73,13 @@ class AlertRow:
     ----------
     facts : the numbers of the document with the worst value.
     silence : nobody is told of it until its end; None = people are.
-    acknowledged_by : who knows of it; empty = nobody has said so.
+    acknowledged : who knows of it, and since when; None = nobody has said so.
     """
 
     firing: Firing
     facts: FiringFacts
     silence: Silence | None
-    acknowledged_by: str
+    acknowledged: Acknowledgement | None
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def read_alert_list(gateway: Gateway, chosen: AlertFilter, alerts: Mapping[str, 
             firing,
             facts.get(firing.id, FiringFacts()),
             quiet.silence_of(firing, now) if firing.open else None,
-            quiet.acknowledged.get(firing.id, ""),
+            quiet.acknowledged.get(firing.id),
         )
         for firing in firings
     ]

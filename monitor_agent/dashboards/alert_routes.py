@@ -1,4 +1,4 @@
-"""The routes of the pages about alerts: the list, a firing, and a window behind it."""
+"""The routes of the pages about alerts: the list, a firing, and the windows and documents behind it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from monitor_agent.clock import Clock
 from monitor_agent.dashboards import alert_words
 from monitor_agent.dashboards.alert_forms import LENGTHS, AlertForms, FormState
 from monitor_agent.dashboards.alert_list import STATES, AlertFilter, read_alert_list
+from monitor_agent.dashboards.document_page import DocumentPage, read_document
 from monitor_agent.dashboards.firing_page import read_firing_page
 from monitor_agent.dashboards.library import Library
 from monitor_agent.dashboards.visitor_work import VisitorWork
@@ -50,6 +51,9 @@ class AlertPages:
         if self.forms is not None:
             self.forms.register(app)
         app.add_url_rule("/windows/<identifier>", "window", self._window, methods=["GET"])
+        address = "/documents/<kind>/<identifier>"
+        app.add_url_rule(address, "document", self._document, methods=["GET"])
+        app.add_url_rule(f"{address}/json", "document_json", self._document_json, methods=["GET"])
 
     def _alerts(self) -> dict[str, Alert]:
         return {alert.id: alert for alert in load_alerts(self.agent.alerts)}
@@ -84,3 +88,16 @@ class AlertPages:
         except DataError as error:
             raise NotFound(str(error)) from error
         return render_template("window.html", window=window)
+
+    def _document(self, kind: str, identifier: str) -> str:
+        return render_template("document.html", page=self._stored(kind, identifier))
+
+    def _document_json(self, kind: str, identifier: str) -> Response:
+        return Response(self._stored(kind, identifier).json, mimetype="application/json")
+
+    def _stored(self, kind: str, identifier: str) -> DocumentPage:
+        gateway, alerts = self.gateway(), self._alerts().values()
+        try:
+            return self.searches.result(lambda: read_document(gateway, alerts, kind, identifier), g.until)
+        except DataError as error:
+            raise NotFound(str(error)) from error

@@ -9,6 +9,7 @@ from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.alerting.look_back import is_about
 from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.verdict import ANSWERED, AUC, F1, RATE
 from monitor_agent.dashboards.start_page import MEASURE_NAMES, length
 from monitor_agent.notifying.messages import MIX_SHIFT, MOST, FiringFacts, LikelyCause
@@ -43,9 +44,14 @@ def machine_time(at: datetime) -> str:
     return instants.text(at.replace(microsecond=0))
 
 
+def contract_of(alert: Alert | None) -> IndexContract | None:
+    """Return the contract of the documents that an alert searches; None if they are none of the product's."""
+    return next((entry for entry in CONTRACTS if alert and is_about(alert, entry.pattern)), None)
+
+
 def unit_of(alert: Alert | None, measure: str) -> str:
     """Return the unit of a field of the documents that an alert searches; empty if it has none."""
-    contract = next((entry for entry in CONTRACTS if alert and is_about(alert, entry.pattern)), None)
+    contract = contract_of(alert)
     field = contract.fields.get(measure) if contract else None
     return field.unit if field else ""
 

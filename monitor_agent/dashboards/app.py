@@ -25,6 +25,7 @@ from monitor_agent.dashboards.dashboard_data import DashboardData, dashboard_dat
 from monitor_agent.dashboards.free_filter import free_filter
 from monitor_agent.dashboards.library import END, START, Library
 from monitor_agent.dashboards.login import LoginPages
+from monitor_agent.dashboards.model_zones import ModelZone, model_zone
 from monitor_agent.dashboards.palette import vega_config
 from monitor_agent.dashboards.sessions import Session
 from monitor_agent.dashboards.shared_answers import SHARED_SECONDS, SharedAnswers
@@ -44,6 +45,8 @@ from monitor_agent.settings import AgentSettings
 CONTROL = "c."
 MOST_CHARACTERS = 2000
 """Of a filter that a person writes."""
+ZONE_OF_MODELS = "model"
+"""In the place of the name of a time zone: that of the chosen models."""
 MODEL_BOARD = "model-quality"
 LEAST_REFRESH_SECONDS = 5
 LONGEST_CACHE = 365 * 86_400
@@ -145,10 +148,13 @@ def _add_data(app: Flask, viewer: Viewer, searches: VisitorWork) -> None:
         gateway = _gateway(viewer)
         try:
             kql, zone = request.args.get("q", "")[:MOST_CHARACTERS], _zone()
+            models = dashboard.chosen_values("model_name", control_values)
 
             def read() -> bytes:
-                formats.ZONE.set(zone)
-                return _encoded(dashboard_data(gateway, viewer.library, dashboard, chosen, control_values, kql))
+                of_models = model_zone(gateway, viewer.agent, models)
+                formats.ZONE.set(of_models.name if zone == ZONE_OF_MODELS else zone)
+                page = dashboard_data(gateway, viewer.library, dashboard, chosen, control_values, kql)
+                return _encoded(page, of_models)
 
             values = tuple((control, tuple(chosen_values)) for control, chosen_values in control_values.items())
             answer = answers.result(
@@ -250,11 +256,15 @@ def _table(viewer: Viewer, name: str, panel: str) -> table_routes.AskedTable:
     context = dashboard.context(_time(viewer, dashboard), _control_values(dashboard))
     text = request.args.get("q", "")[:MOST_CHARACTERS]
     filters = (*context.filters, *free_filter(text, viewer.library, dashboard))
-    return table_routes.AskedTable(source, replace(context, filters=filters), _zone())
+    zone = _zone()
+    if zone == ZONE_OF_MODELS:
+        chosen = dashboard.chosen_values("model_name", _control_values(dashboard))
+        zone = model_zone(_gateway(viewer), viewer.agent, chosen).name
+    return table_routes.AskedTable(source, replace(context, filters=filters), zone)
 
 
 def _zone() -> str:
-    """Return the name of the time zone of the request; UTC if it names none.
+    """Return the time zone of the request, or `ZONE_OF_MODELS`; UTC if it names none.
 
     Raises
     ------
@@ -262,6 +272,8 @@ def _zone() -> str:
         If there is no such time zone.
     """
     name = request.args.get("tz") or "UTC"
+    if name == ZONE_OF_MODELS:
+        return name
     try:
         return ZoneInfo(name).key
     except (ValueError, OSError, ZoneInfoNotFoundError) as error:
@@ -277,13 +289,14 @@ def _control_values(dashboard: Dashboard) -> dict[str, list[str]]:
     }
 
 
-def _encoded(data: DashboardData) -> bytes:
+def _encoded(data: DashboardData, zone: ModelZone) -> bytes:
     document = {
         "range": [milliseconds(data.time.start), milliseconds(data.time.end)],
         "panels": data.panels,
         "options": data.options,
         "empty": data.empty,
         "extent": data.extent,
+        "zone": zone,
     }
     return orjson.dumps(document)
 
@@ -350,7 +363,6 @@ def _page_settings(viewer: Viewer, dashboard: Dashboard) -> dict[str, Any]:
             }
             for control in dashboard.controls
         ],
-        "zone": viewer.agent.time_zone,
         "kibana": viewer.kibana.rstrip("/"),
         "themes": {"light": vega_config(dark=False), "dark": vega_config(dark=True)},
     }

@@ -10,7 +10,6 @@ from monitor_agent.dashboards.panel_views import DEFAULT_PAGE_ROWS, PanelBody, T
 from monitor_agent.errors import UnsupportedPanelError
 from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import PanelData
-from monitor_agent.kibana.sample_sizes import SMALL
 from monitor_agent.kibana.tables import Table
 
 
@@ -60,10 +59,10 @@ def table_view(
 
 
 def _weak_rows(table: Table) -> tuple[int, ...]:
-    """Return the numbers of the rows whose shares and means come from few events."""
+    """Return the numbers of the rows whose shares and means come from few events, or that alerts may not use."""
     if all(column.bucketed or column.counted for column in table.columns):
         return ()
-    return tuple(number for number, sample in enumerate(table.samples) if sample.n < SMALL)
+    return tuple(number for number, sample in enumerate(table.samples) if sample.weak)
 
 
 def data_table(panel: LensPanel, data: PanelData, _colors: Mapping[str, str]) -> PanelBody:

@@ -36,7 +36,7 @@ from monitor_agent.notifying.messages import FiringFacts, LikelyCause, dashboard
 from monitor_agent.notifying.notifier import OUTBOX
 from monitor_agent.notifying.outbox import Outbox
 from monitor_agent.notifying.silence_store import SilenceStore
-from monitor_agent.notifying.silences import Quiet, Silence
+from monitor_agent.notifying.silences import Acknowledgement, Quiet, Silence
 from monitor_agent.pipeline import instants
 
 MOST_INHIBITING, MOST_CHANNELS = 20, 100
@@ -130,6 +130,12 @@ class FiringPage:
         return self.alert is not None and is_about(self.alert, PERFORMANCE.pattern)
 
     @property
+    def kind(self) -> str:
+        """The name of the indices of the documents behind it; empty if they are none of the product's."""
+        contract = words.contract_of(self.alert)
+        return contract.alias if contract else ""
+
+    @property
     def segment(self) -> str:
         """The segment that has the worst value; empty if the firing is about none."""
         return self.facts.segment
@@ -138,6 +144,11 @@ class FiringPage:
     def silence(self) -> Silence | None:
         """The silence that covers it now."""
         return self.quiet.silence_of(self.firing, self.now) if self.firing.open else None
+
+    @property
+    def acknowledged(self) -> Acknowledgement | None:
+        """Who knows of it, and since when; None = nobody has said so."""
+        return self.quiet.acknowledged.get(self.firing.id)
 
     @property
     def place(self) -> str:
@@ -190,6 +201,8 @@ class FiringPage:
             if silence.covers(firing, start) and (firing.end is None or start <= firing.end):
                 until = f"until {words.moment(silence.end)}"
                 entries.append(HistoryEntry(start, f"Silenced {until} by {silence.author}: {silence.reason}"))
+        if self.acknowledged:
+            entries.append(HistoryEntry(self.acknowledged.at, f"Acknowledged by {self.acknowledged.author}"))
         return sorted(entries, key=lambda entry: entry.at)
 
     @property

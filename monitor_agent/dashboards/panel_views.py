@@ -55,7 +55,7 @@ class TableView:
     ----------
     sort : the column that it is sorted by, and whether the greatest value comes first; None = the order of the rows.
     page : rows on a page.
-    weak : numbers of the rows that few events are behind.
+    weak : numbers of the rows that few events are behind, or that alerts may not use.
     total : number of all documents, if there are more than rows; the viewer has the others.
     note : what it leaves out.
     """
@@ -146,11 +146,13 @@ class PanelView:
 
 
 def sample_text(sample: Sample) -> str:
-    """Return the number of events behind a value, and what is wrong with them.
+    """Return the number of events behind a value, and what is wrong with them; empty if they are not counted.
 
     >>> sample_text(Sample(12)), sample_text(Sample(500, 1, alertable=False))
     ('n = 12 (few)', 'n = 500 (not alertable)')
     """
+    if not sample.of_events:
+        return ""
     reason = " (few)" if sample.n < SMALL else " (not alertable)" if sample.weak else ""
     return f"n = {sample.n:,}{reason}"
 

@@ -151,8 +151,7 @@ def read_strip(searches: StripSearches, outcomes: Sequence[SearchOutcome]) -> Ti
 
 
 def _filters(dashboard: Dashboard, chosen: Mapping[str, Sequence[str]], fields: Sequence[str]) -> list[Query]:
-    picked = {control.field: chosen.get(control.id, control.selected) for control in dashboard.controls}
-    return [{"terms": {name: list(picked[name])}} for name in fields if picked.get(name)]
+    return [{"terms": {name: values}} for name in fields if (values := dashboard.chosen_values(name, chosen))]
 
 
 def _sums(filters: Sequence[Query], aggregations: Mapping[str, Any]) -> dict[str, Any]:

@@ -103,6 +103,11 @@ class Dashboard:
         """
         return DashboardContext(time, (*self._dashboard_filters(), *self._chosen(self.controls, chosen or {})))
 
+    def chosen_values(self, field: str, chosen: Mapping[str, Sequence[str]]) -> list[str]:
+        """Return the values of a field that are chosen in its control; empty if all are."""
+        controls = [control for control in self.controls if control.field == field]
+        return [value for control in controls for value in chosen.get(control.id, control.selected)]
+
     def options(
         self, control: Control, view: DataView, time: TimeRange, chosen: Mapping[str, Sequence[str]]
     ) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def layer_table(searches: LayerSearches, responses: Sequence[SearchResponse]) ->
         for key, bucket in _leaves(layer.buckets, top, search.shift):
             row = rows.setdefault(key, dict(zip((column.id for column in layer.buckets), key, strict=True)))
             if not search.shift:
-                samples[key] = read_sample(bucket, bucket["doc_count"])
+                samples[key] = read_sample(bucket, bucket["doc_count"], searches.view)
             for column in search.metrics:
                 row[column.id] = _scaled(column, _value(column, search, bucket), key, searches)
     for row in rows.values():

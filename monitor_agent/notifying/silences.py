@@ -73,11 +73,20 @@ class Silence:
 
 
 @dataclass(frozen=True)
+class Acknowledgement:
+    """Who knows of a firing, since when, and what is done about it; the reason may be empty."""
+
+    author: str
+    at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Quiet:
-    """All silences, and the firings that somebody has acknowledged: these are not repeated."""
+    """All silences, and the firings that somebody has acknowledged, by their ids: these are not repeated."""
 
     silences: tuple[Silence, ...] = ()
-    acknowledged: Mapping[str, str] = field(default_factory=dict)
+    acknowledged: Mapping[str, Acknowledgement] = field(default_factory=dict)
 
     def silence_of(self, firing: Firing, moment: datetime) -> Silence | None:
         """Return the silence that covers a firing at a moment; the one that lasts longest."""
@@ -88,12 +97,13 @@ class Quiet:
 def quiet_of(hits: Iterable[Mapping[str, Any]]) -> Quiet:
     """Return what hits of a search say; a document that cannot be read silences nothing."""
     silences: list[Silence] = []
-    acknowledged: dict[str, str] = {}
+    acknowledged: dict[str, Acknowledgement] = {}
     for hit in hits:
         document = hit["_source"]
         try:
             if document["kind"] == KIND_ACKNOWLEDGEMENT:
-                acknowledged[document["firing"]] = document["author"]
+                at = instants.parse(document["@timestamp"])
+                acknowledged[document["firing"]] = Acknowledgement(document["author"], at, document.get("reason") or "")
             else:
                 silences.append(Silence.from_document(hit["_id"], document))
         except (AttributeError, KeyError, TypeError, ValueError):

@@ -88,6 +88,7 @@ def test_axe_finds_nothing(browser: Browser, viewer: str) -> None:
     axe, problems = Axe(), []
     addresses = [viewer, f"{viewer}/explain-drop?model={MODEL}&from=now-1h", f"{viewer}/none", f"{viewer}/login"]
     addresses += [f"{viewer}/alerts", f"{viewer}/alerts/{FIRING}", f"{viewer}/windows/{FIRING}"]
+    addresses += [f"{viewer}/documents/{VERDICTS.alias}/{FIRING}"]
     addresses += [address_of(viewer, name, refresh="0") for name in DASHBOARDS]
     page = browser.new_context().new_page()
     page.set_default_timeout(PATIENCE_MILLISECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -113,6 +114,26 @@ def test_the_chart_marks_breaches_and_bridges_no_gap(page: Page, alert_viewer: s
     assert all("%" in text for text in rows.all_text_contents())
 
 
+def test_the_documents_behind_it_have_pages(page: Page, alert_viewer: str) -> None:
+    """A verdict opens as a table with the meaning of its fields, and as JSON; what no alert searches has no page."""
+    page.goto(f"{alert_viewer}/alerts/{WORSE.id}")
+    page.locator("table.plain tbody a").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A document of model-verdicts")
+    row = page.locator(".fields tr", has=page.locator("code", has_text=re.compile("^rate_fall$")))
+    expect(row).to_contain_text("31 %")
+    expect(row).to_contain_text("how far the share of positives has fallen")
+    address = page.url
+    page.get_by_role("link", name="As JSON").click()
+    document = json.loads(page.locator("body").inner_text())
+    assert address.endswith(document["_id"])
+    assert document["_source"]["rate_fall"] == 0.31
+    page.goto(f"{alert_viewer}/alerts/{LAG.id}")
+    page.locator("table.plain tbody a").first.click()
+    expect(page.locator(".fields")).to_contain_text("lag_seconds")
+    for path in ("model-verdicts/nothing", "monitor-agent-state/models", "model-predictions/1"):
+        assert fetch(f"{alert_viewer}/documents/{path}")[0] == 404
+
+
 def test_its_links_keep_model_version_and_time(page: Page, alert_viewer: str) -> None:
     """The dashboard opens with model and version chosen; the fall and the newest hour are explained."""
     page.goto(f"{alert_viewer}/alerts/{WORSE.id}")
@@ -146,10 +167,12 @@ def test_the_dashboards_of_alerts_have_data(page: Page, alert_viewer: str) -> No
 def test_it_fits_a_telephone(page: Page, alert_viewer: str) -> None:
     """Nothing is cut off at 375 px, and the chart is the one for narrow windows."""
     page.set_viewport_size({"width": TELEPHONE, "height": 800})
-    for path in ("/alerts", f"/alerts/{WORSE.id}", f"/alerts/{LAG.id}"):
+    for path in ("/alerts", f"/alerts/{LAG.id}", f"/alerts/{WORSE.id}"):
         page.goto(alert_viewer + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= TELEPHONE
     assert page.locator(".timeline:visible").count() == 1
+    page.locator("table.plain tbody a").first.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= TELEPHONE
 
 
 def test_what_is_not_there_is_one_line(alert_viewer: str) -> None:
@@ -182,12 +205,14 @@ def test_an_operator_silences_and_acknowledges(
     expect(page.locator(".banner", has_text="Silenced by")).to_contain_text(f"{OPERATOR} until {NOW + DAY:%Y-%m-%d}")
     page.get_by_label("What is done about it").fill("rolled back")
     page.get_by_role("button", name="Acknowledge").click()
-    expect(page.locator(".facts").first).to_contain_text(f"Acknowledged by{OPERATOR}")
+    facts = page.locator(".facts").first
+    expect(facts).to_contain_text(re.compile(rf"Acknowledged by{OPERATOR} at {NOW:%Y}-[\d-]+ [\d:]+ UTC: rolled back"))
+    expect(page.locator(".history")).to_contain_text(f"Acknowledged by {OPERATOR}")
 
     page.goto(f"{alert_viewer}/alerts")
     row = page.locator(ROW).first
     expect(row).to_contain_text(f"silenced by {OPERATOR}")
-    expect(row).to_contain_text(f"acknowledged by {OPERATOR}")
+    expect(row).to_contain_text(re.compile(rf"acknowledged by {OPERATOR} at {NOW:%Y}-[\d-]+ [\d:]+ UTC: rolled back"))
     page.goto(f"{acting_viewer}/alerts/{WORSE.id}")
     page.get_by_role("button", name="End the silence").click()
     expect(page.get_by_role("button", name="Silence", exact=True)).to_be_visible()

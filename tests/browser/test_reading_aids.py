@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from monitor_agent.contracts.model_settings import MODEL_SETTINGS
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.model_settings_store import ModelSettingsStore
 from tests.browser.conftest import DRAWN_PAGE, Reader
 from tests.cluster import Cluster
 from tests.viewers import address_of, viewer_on
@@ -63,6 +67,30 @@ def test_a_person_chooses_a_time_zone(browser: Browser, viewer: str) -> None:
     page.goto(address_of(viewer, "serving", refresh="0"))
     expect(page.locator("#time-text")).to_contain_text("Asia/Shanghai")
     context.close()
+
+
+def test_the_zone_of_the_model_is_that_of_its_settings(browser: Browser, elasticsearch: Cluster, viewer: str) -> None:
+    """A chosen model has its own zone; models of several zones are read in UTC, and the switch says so."""
+    assert viewer  # its cluster is filled
+    with elasticsearch.client() as client:
+        store, now = ModelSettingsStore(Gateway(client)), datetime.now(timezone.utc)
+        stored = store.read()
+        tables = {"default": {}, **stored.history.tables, "click": {"time_zone": "Asia/Tokyo"}}
+        store.write(stored, stored.history.with_change(tables, now))
+        client.indices.refresh(index=MODEL_SETTINGS.name)
+    with viewer_on(elasticsearch) as url, browser.new_page() as page:
+        address = address_of(url, "serving", refresh="0", **{"c.model": "click"})
+        page.goto(address)
+        page.wait_for_selector(DRAWN_PAGE)
+        page.get_by_label("Time zone").select_option("model")
+        zones = page.get_by_label("Time zone").locator("option[value=model]")
+        expect(zones).to_have_text("Model: Asia/Tokyo")
+        expect(page.locator("#time-text")).to_have_text("2026-03-02 19:00 → 2026-03-03 05:00 Asia/Tokyo")
+        expect(page.locator("#status")).to_contain_text("2026-03-03 05:00 Asia/Tokyo")
+        page.goto(f"{address}&c.model=ads")
+        expect(zones).to_have_text("Models: UTC (2 zones)")
+        expect(zones).to_have_attribute("title", re.compile("ads: UTC, click: Asia/Tokyo"))
+        expect(page.locator("#time-text")).to_have_text("2026-03-02 10:00 → 2026-03-02 20:00 UTC")
 
 
 def test_a_series_is_hidden_by_its_name(reader: Reader) -> None:

@@ -56,5 +56,10 @@ export function show(from, to) {
   const form = document.getElementById("time-form");
   form.elements.from.value = from;
   form.elements.to.value = to;
+  name(from, to);
+}
+
+// Writes the range in the reader's zone; what somebody types into the picker stays.
+export function name(from, to) {
   document.getElementById("time-text").textContent = describe(from, to);
 }

@@ -12,6 +12,7 @@ const status = document.getElementById("status");
 const filters = document.getElementById("controls");
 const refresh = document.getElementById("refresh");
 const filter = document.getElementById("filter");
+const zones = document.getElementById("zone");
 
 let state = read();
 let extent = null;
@@ -73,7 +74,7 @@ function asked() {
   const parameters = query(state);
   parameters.set("from", state.from);
   parameters.set("to", state.to);
-  if (zone.name() !== "UTC") parameters.set("tz", zone.name());
+  if (zone.asked() !== "UTC") parameters.set("tz", zone.asked());
   return parameters;
 }
 
@@ -115,6 +116,8 @@ function tick() {
 
 function draw(data) {
   extent = data.extent;
+  zone.ofModels(zones, data.zone);
+  time.name(state.from, state.to);
   controls.show(filters, state.chosen, data.options);
   for (const panel of panels) panel.set(data.panels[panel.id]);
   if (data.empty && extent) {
@@ -177,7 +180,7 @@ filter.addEventListener("submit", (event) => {
   event.preventDefault();
   change({ filter: filter.elements.q.value.trim() });
 });
-zone.setUp(document.getElementById("zone"), update);
+zone.setUp(zones, update);
 refresh.addEventListener("change", () => change({ refresh: Number(refresh.value) }));
 document.getElementById("reload").addEventListener("click", () => load({ anew: true }));
 window.addEventListener("popstate", () => { state = read(); update(); });

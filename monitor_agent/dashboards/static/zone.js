@@ -1,13 +1,14 @@
-// The time zone of the texts: UTC, that of the browser, or that of the models' days. The reader's choice stays.
-import { page } from "./state.js";
-
+// The time zone of the texts: UTC, that of the browser, or that of the chosen models' days. The reader's choice stays.
 const KEY = "zone";
 const browser = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
-const NAMES = { utc: "UTC", browser, model: page.zone };
+const names = { utc: "UTC", browser, model: "UTC" };
 
-let choice = NAMES[localStorage.getItem(KEY)] ? localStorage.getItem(KEY) : "utc";
+let choice = names[localStorage.getItem(KEY)] ? localStorage.getItem(KEY) : "utc";
 
-export const name = () => NAMES[choice];
+export const name = () => names[choice];
+
+// What a request names: the viewer knows the zone of the chosen models.
+export const asked = () => (choice === "model" ? "model" : name());
 
 // Returns a moment as text in the chosen zone, to the second or to the minute.
 export function text(milliseconds, seconds = false) {
@@ -27,7 +28,7 @@ export function age(milliseconds) {
 }
 
 export function setUp(select, change) {
-  for (const [value, label] of [["utc", "UTC"], ["browser", `Browser: ${browser}`], ["model", `Model: ${page.zone}`]]) {
+  for (const [value, label] of [["utc", "UTC"], ["browser", `Browser: ${browser}`], ["model", "Model"]]) {
     select.append(new Option(label, value));
   }
   select.value = choice;
@@ -36,4 +37,13 @@ export function setUp(select, change) {
     localStorage.setItem(KEY, choice);
     change();
   });
+}
+
+// Sets the zone of the chosen models, as the viewer has read it.
+export function ofModels(select, zone) {
+  names.model = zone.name;
+  const option = [...select.options].find(({ value }) => value === "model");
+  option.textContent = zone.text;
+  option.title = zone.reason;
+  select.title = choice === "model" ? zone.reason : "";
 }

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from monitor_agent.dashboards.panel_views import Notice, PanelBody, TableView, Tiles
+from monitor_agent.dashboards.data_tables import table_view
+from monitor_agent.dashboards.panel_views import Notice, PanelBody, TableView, Tiles, sample_text
 from monitor_agent.dashboards.rendering import RENDERERS, render_lens
 from monitor_agent.errors import UnsupportedPanelError
 from monitor_agent.kibana.lens import VISUALIZATIONS, Column, Layer, LensPanel
 from monitor_agent.kibana.panel_query import PanelData
+from monitor_agent.kibana.sample_sizes import Sample
 from monitor_agent.kibana.tables import Table, TableColumn
 from monitor_agent.kibana.times import TimeRange
 
@@ -81,3 +83,12 @@ def test_a_table_with_columns_by_value_is_refused() -> None:
     """Such a table is not drawn."""
     with pytest.raises(UnsupportedPanelError, match="a table with columns by value"):
         view("lnsDatatable", ROWS, columns=[{"columnId": "version", "isTransposed": True}])
+
+
+def test_a_row_is_grey_if_few_events_are_behind_it_or_alerts_may_not_use_them() -> None:
+    """The number of verdicts, cycles or alerts in a row says nothing about how sure its values are."""
+    samples = (Sample(29), Sample(30), Sample(500, 1, alertable=False), Sample(12, of_events=False))
+    table = table_view(Table(COLUMNS, ROWS + ROWS, samples))
+
+    assert table.weak == (0, 2)
+    assert [sample_text(sample) for sample in samples[1:]] == ["n = 30", "n = 500 (not alertable)", ""]

@@ -67,7 +67,10 @@ def test_an_alert_is_a_span_while_it_is_active() -> None:
     """It says which alert on which version; one that goes on ends with the range."""
     rule = {"rule": {"description": "A version is worse"}, "active_since": (START + timedelta(hours=1)).isoformat()}
     ended = {**rule, "event": {"end": (START + timedelta(hours=2)).isoformat()}}
-    hits = [{"_source": {**rule, "model_name": "search", "model_version": "2", "measure": "rate_fall"}}, {"_source": ended}]
+    hits = [
+        {"_source": {**rule, "model_name": "search", "model_version": "2", "measure": "rate_fall"}},
+        {"_source": ended},
+    ]
 
     assert read_strip(RANGE, [{}, {}, {}, {"hits": {"hits": hits}}]).spans == (
         AlertSpan(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from monitor_agent.kibana.formula import expand
 from monitor_agent.kibana.lens_searches import layer_searches
+from monitor_agent.kibana.sample_sizes import Sample
 from monitor_agent.kibana.tables import Table, layer_table, source_value
 from tests.unit.monitor_agent.kibana.samples import CONTEXT, VIEWS, column, dates, make_panel, terms
 
@@ -180,3 +182,16 @@ def test_values_of_several_fields_are_one_group() -> None:
     assert [row["series"] for row in table.rows] == ["churn/a", "click/a"]
     assert [sample.n for sample in table.samples] == [4, 2]
     assert table.left_out == 1
+
+
+def test_documents_that_are_no_events_are_not_counted_as_events() -> None:
+    """Three verdicts are no three predictions: a row of verdicts is not grey because there are few of them."""
+    columns = {"version": terms("model_version"), "fall": column("max", "rate_fall")}
+    buckets = [{"key": "1", "doc_count": 3, "fall": {"value": 0.5}}]
+    views = {"view": replace(VIEWS["view"], index="model-verdicts-*")}
+    (layer,) = layer_searches(make_panel(columns), views, CONTEXT)
+
+    table = layer_table(layer, [{"hits": {"total": {"value": 3}}, "aggregations": {"version": {"buckets": buckets}}}])
+
+    assert table.samples == (Sample(3, of_events=False),)
+    assert not table.samples[0].weak

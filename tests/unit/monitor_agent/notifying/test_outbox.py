@@ -9,7 +9,7 @@ from monitor_agent.alerting.firings import Firing
 from monitor_agent.contracts.alert import STATE_ACTIVE, STATE_RECOVERED
 from monitor_agent.notifying.outbox import CLAIM, Batch, Outbox, next_batch
 from monitor_agent.notifying.routes import ChannelRules
-from monitor_agent.notifying.silences import Quiet, Silence
+from monitor_agent.notifying.silences import Acknowledgement, Quiet, Silence
 from monitor_agent.settings import RouteTable
 from tests.factories import START
 
@@ -134,7 +134,7 @@ def test_trouble_that_outlasts_its_silence_is_told_at_its_end() -> None:
 def test_an_acknowledged_firing_is_not_repeated() -> None:
     """Its recovery is told."""
     row = firing()
-    rules = replace(EVERYTHING, quiet=Quiet(acknowledged={row.id: "kim"}))
+    rules = replace(EVERYTHING, quiet=Quiet(acknowledged={row.id: Acknowledgement("kim", START)}))
     outbox, _ = run_until(Outbox(START), [row], 0)
 
     assert run_until(outbox, [row], 120, rules)[1] == ""
