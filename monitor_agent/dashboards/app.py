@@ -18,7 +18,7 @@ from flask import Flask, Response, g, make_response, render_template, request, s
 from werkzeug.exceptions import NotFound
 
 from monitor_agent.clock import Clock
-from monitor_agent.dashboards import compression, drop_page, error_pages, formats, markdown, start_page, table_routes
+from monitor_agent.dashboards import compression, drop_page, error_pages, formats, start_page, table_routes
 from monitor_agent.dashboards.alert_forms import AlertForms
 from monitor_agent.dashboards.alert_routes import AlertPages
 from monitor_agent.dashboards.dashboard_data import DashboardData, dashboard_data
@@ -26,6 +26,7 @@ from monitor_agent.dashboards.free_filter import free_filter
 from monitor_agent.dashboards.library import END, START, Library
 from monitor_agent.dashboards.login import LoginPages
 from monitor_agent.dashboards.model_zones import ModelZone, model_zone
+from monitor_agent.dashboards.page_panels import page_panels, row_sizes
 from monitor_agent.dashboards.palette import vega_config
 from monitor_agent.dashboards.sessions import Session
 from monitor_agent.dashboards.shared_answers import SHARED_SECONDS, SharedAnswers
@@ -33,10 +34,7 @@ from monitor_agent.dashboards.visitor_work import LONGEST_SECONDS, VisitorWork
 from monitor_agent.errors import DataError, ElasticsearchError, MonitorError, SettingsError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.responses import UNAUTHORIZED, status_of
-from monitor_agent.kibana.dashboard_model import Dashboard, GridPosition
-from monitor_agent.kibana.lens import LensPanel
-from monitor_agent.kibana.panel_query import PanelSource
-from monitor_agent.kibana.saved_search import SavedSearch
+from monitor_agent.kibana.dashboard_model import Dashboard
 from monitor_agent.kibana.times import TimeRange, time_range
 from monitor_agent.pipeline.instants import milliseconds
 from monitor_agent.pipeline.model_overview import Overview
@@ -205,11 +203,13 @@ def _add_pages(app: Flask, viewer: Viewer) -> None:
             _time(viewer, dashboard)
         except DataError as error:  # the page has the time picker, to correct it
             problem = error_pages.sentence(str(error))
+        panels = page_panels(library, dashboard, lambda board: url_for("page", name=board))
         text = render_template(
             "dashboard.html",
             library=library,
             dashboard=dashboard,
-            panels=_page_panels(library, dashboard),
+            panels=panels,
+            rows=row_sizes(panels),
             page=_page_settings(viewer, dashboard),
             problem=problem,
         )
@@ -299,48 +299,6 @@ def _encoded(data: DashboardData, zone: ModelZone) -> bytes:
         "zone": zone,
     }
     return orjson.dumps(document)
-
-
-@dataclass(frozen=True)
-class _PagePanel:
-    """A panel of the page before its data arrive."""
-
-    id: str
-    kind: str
-    position: GridPosition
-    title: str
-    description: str
-    html: str
-    view: str = ""
-    query: str = ""
-
-
-def _page_panels(library: Library, dashboard: Dashboard) -> list[_PagePanel]:
-    def address(name: str) -> str | None:
-        return url_for("page", name=name) if name in library.dashboards else None
-
-    page_panels = []
-    for panel in sorted(dashboard.panels, key=lambda panel: (panel.position.y, panel.position.x)):
-        view = query = ""
-        if panel.kind in ("lens", "search"):
-            definition = library.definition(panel)
-            kind, title, description, html = "data", definition.title, definition.description, ""
-            view, query = _documents_of(definition.source)
-        elif panel.kind == "markdown":
-            kind, title, description, html = "text", panel.title, "", markdown.to_html(panel.text, address)
-        else:
-            kind, title, description, html = "unsupported", panel.title, "", panel.text
-        page_panels.append(_PagePanel(panel.id, kind, panel.position, title, description, html, view, query))
-    return page_panels
-
-
-def _documents_of(source: PanelSource | MonitorError) -> tuple[str, str]:
-    """Return the data view of the documents behind a panel, and the KQL that they match."""
-    if isinstance(source, SavedSearch):
-        return source.view, source.query
-    if isinstance(source, LensPanel) and source.layers:
-        return next(iter(source.layers.values())).view, source.query
-    return "", ""
 
 
 def _page_settings(viewer: Viewer, dashboard: Dashboard) -> dict[str, Any]:

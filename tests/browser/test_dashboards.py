@@ -85,6 +85,20 @@ def test_every_panel_of_a_dashboard_draws_its_data(reader: Reader, dashboard: st
     require_readable_labels(page)
 
 
+def test_tiles_take_the_height_that_they_need(reader: Reader) -> None:
+    """A row of tiles is as high as its fullest panel, at most as in Kibana, and the charts follow below it."""
+    page = reader.open("model-quality")
+    page.wait_for_selector("#panel-quality-f1[data-state=drawn]")
+    boxes = [page.locator(f"#panel-quality-{name}").bounding_box() for name in ("f1", "auc", "f1-over-time")]
+    tiles, neighbour, chart = (box for box in boxes if box)
+    assert tiles["height"] == neighbour["height"] < 8 * 28 - 8
+    assert chart["y"] >= tiles["y"] + tiles["height"]
+    free = page.locator("#panel-quality-f1 .tiles").evaluate(
+        "tiles => tiles.getBoundingClientRect().bottom - tiles.lastElementChild.getBoundingClientRect().bottom"
+    )
+    assert free < 20
+
+
 def test_a_control_filters_every_panel(reader: Reader) -> None:
     """A selected value filters all panels and is part of the address; the back button removes it."""
     page = reader.open("model-quality")
