@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from monitor_agent.dashboards import formats
 from monitor_agent.dashboards.panel_views import DEFAULT_PAGE_ROWS, PanelBody, TableView, TableViewColumn
 from monitor_agent.errors import UnsupportedPanelError
+from monitor_agent.kibana.all_groups import has_all_groups
 from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import PanelData
-from monitor_agent.kibana.tables import Table
+from monitor_agent.kibana.tables import Table, TableColumn
 
 
 def table_view(
@@ -25,10 +27,8 @@ def table_view(
     """
     aged = state is not None
     state, fields = state or {}, fields or {}
-    stored: dict[str, Mapping[str, Any]] = {column["columnId"]: column for column in state.get("columns", ())}
-    columns = [column for column in table.columns if not stored.get(column.id, {}).get("hidden")]
-    order = list(stored)
-    columns.sort(key=lambda column: order.index(column.id) if column.id in stored else len(order))
+    stored = _stored_columns(state)
+    columns = visible_columns(table, state)
     grouped = any(column.bucketed for column in table.columns)
     ids = [column.id for column in columns]
     sorting, paging = state.get("sorting") or {}, state.get("paging") or {}
@@ -53,9 +53,21 @@ def table_view(
         else None,
         weak=_weak_rows(table),
         total=0 if grouped else table.total,
-        note=f"Groups with {table.total:,} documents are left out; the file has all" if grouped and table.total else "",
+        note=f"The largest groups; {table.total:,} documents are in others" if grouped and table.total else "",
         page=paging.get("size", DEFAULT_PAGE_ROWS) if paging.get("enabled", True) else max(len(table.rows), 1),
     )
+
+
+def visible_columns(table: Table, state: Mapping[str, Any]) -> list[TableColumn]:
+    """Return the columns that a data table shows, in its order."""
+    stored = _stored_columns(state)
+    columns = [column for column in table.columns if not stored.get(column.id, {}).get("hidden")]
+    order = list(stored)
+    return sorted(columns, key=lambda column: order.index(column.id) if column.id in stored else len(order))
+
+
+def _stored_columns(state: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {column["columnId"]: column for column in state.get("columns", ())}
 
 
 def _weak_rows(table: Table) -> tuple[int, ...]:
@@ -75,6 +87,7 @@ def data_table(panel: LensPanel, data: PanelData, _colors: Mapping[str, str]) ->
     """
     if any(column.get("isTransposed") for column in panel.state["columns"]):
         raise UnsupportedPanelError(panel.key, "a table with columns by value")
-    layer = panel.state["layerId"]
-    fields = {column.id: column.field for column in panel.layers[layer].buckets}
-    return table_view(data.tables[layer], panel.state, fields)
+    layer = panel.layers[panel.state["layerId"]]
+    fields = {column.id: column.field for column in layer.buckets}
+    view = table_view(data.tables[layer.id], panel.state, fields)
+    return replace(view, paged=bool(view.note) and has_all_groups(layer))

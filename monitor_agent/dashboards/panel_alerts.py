@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from monitor_agent.contracts.verdict import ANSWERED, AVAILABILITY, F1, LATENCY, RATE
 from monitor_agent.dashboards.time_strip import AlertSpan, Span, TimeStrip
+from monitor_agent.errors import MonitorError
 from monitor_agent.kibana.lens import RECORDS, LensPanel
 from monitor_agent.kibana.panel_query import PanelData, PanelSource
 from monitor_agent.kibana.tables import JOIN
@@ -41,13 +42,13 @@ The number of all events stands for the time in which none arrived.
 """
 
 
-def strip_of_panel(strip: TimeStrip, dashboard: str, source: PanelSource, data: PanelData) -> TimeStrip:
+def strip_of_panel(strip: TimeStrip, dashboard: str, source: PanelSource | MonitorError, data: PanelData) -> TimeStrip:
     """Return the strip with only those alerts that concern a panel of a dashboard."""
     spans = tuple(span for span in strip.spans if _concerns(span, dashboard, source, data))
     return TimeStrip(spans, strip.releases)
 
 
-def _concerns(span: Span, dashboard: str, source: PanelSource, data: PanelData) -> bool:
+def _concerns(span: Span, dashboard: str, source: PanelSource | MonitorError, data: PanelData) -> bool:
     if not isinstance(span, AlertSpan):
         return True
     if not isinstance(source, LensPanel) or not _has_group(span, source, data):

@@ -56,8 +56,10 @@ class TableView:
     sort : the column that it is sorted by, and whether the greatest value comes first; None = the order of the rows.
     page : rows on a page.
     weak : numbers of the rows that few events are behind, or that alerts may not use.
-    total : number of all documents, if there are more than rows; the viewer has the others.
-    note : what it leaves out.
+    total : number of all documents or groups, if there are more than rows; the viewer has the others.
+    more : whether there are still more than `total`.
+    paged : whether the rows are the largest groups only, and the viewer has pages of all groups.
+    note : what it leaves out, or what it is sorted by.
     """
 
     columns: tuple[TableViewColumn, ...]
@@ -67,6 +69,8 @@ class TableView:
     page: int = DEFAULT_PAGE_ROWS
     weak: tuple[int, ...] = ()
     total: int = 0
+    more: bool = False
+    paged: bool = False
     note: str = ""
     kind: str = "table"
 

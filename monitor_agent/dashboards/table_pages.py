@@ -5,18 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
-from typing import Any
 
 from monitor_agent.dashboards.data_tables import data_table, table_view
+from monitor_agent.dashboards.group_pages import SortOrder, all_group_tables
 from monitor_agent.dashboards.panel_views import TableView
 from monitor_agent.dashboards.rendering import document_fields
 from monitor_agent.errors import DataError
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.kibana.all_groups import has_all_groups
 from monitor_agent.kibana.filters import DashboardContext
-from monitor_agent.kibana.lens import Column, LensPanel
+from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.lens_searches import Views
 from monitor_agent.kibana.panel_query import PanelSource, panel_query
 from monitor_agent.kibana.saved_search import SavedSearch
@@ -24,17 +24,8 @@ from monitor_agent.kibana.tables import Value
 
 MOST_SORTED = 10_000
 """Elasticsearch sorts no more documents for pages (`index.max_result_window`); a file holds all."""
-MOST_GROUPS = 10_000
 SCAN_PAGE = 2_000
 _FORMULA = re.compile(r"[\t\r\n]|[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2060\ufeff]*[=+\-@＝＋－＠]")
-
-
-@dataclass(frozen=True)
-class SortOrder:
-    """The column that documents are sorted by, and whether the greatest value comes first."""
-
-    column: int
-    falling: bool
 
 
 def document_page(
@@ -88,29 +79,26 @@ def whole_table(gateway: Gateway, source: PanelSource, views: Views, context: Da
         return
     if not isinstance(source, LensPanel) or source.visualization != "lnsDatatable":
         raise DataError("this panel is no table")
-    query = panel_query(_with_all_groups(source), views, context)
-    table = data_table(source, query.read(gateway.msearch(list(query.requests))), {})
-    assert isinstance(table, TableView)
-    yield _head(table)
-    for values in table.rows:
-        yield _line(_cell(value, column.kind) for value, column in zip(values, table.columns, strict=True))
+    for number, table in enumerate(_tables(gateway, source, views, context)):
+        if not number:
+            yield _head(table)
+        for values in table.rows:
+            yield _line(_cell(value, column.kind) for value, column in zip(values, table.columns, strict=True))
 
 
 def _head(table: TableView) -> str:
     return _line(f"{column.label} ({column.unit})" if column.unit else column.label for column in table.columns)
 
 
-def _with_all_groups(panel: LensPanel) -> LensPanel:
-    layers = {
-        name: replace(layer, columns={key: _with_all_values(column) for key, column in layer.columns.items()})
-        for name, layer in panel.layers.items()
-    }
-    return replace(panel, layers=layers)
-
-
-def _with_all_values(column: Column) -> Column:
-    params: Mapping[str, Any] = column.params
-    return replace(column, params={**params, "size": MOST_GROUPS}) if column.operation == "terms" else column
+def _tables(gateway: Gateway, panel: LensPanel, views: Views, context: DashboardContext) -> Iterator[TableView]:
+    """Yield the rows of a panel in pieces; the first one is there even if it has no rows."""
+    if has_all_groups(panel.layers[panel.state["layerId"]]):
+        yield from all_group_tables(gateway, panel, views, context)
+        return
+    query = panel_query(panel, views, context)
+    table = data_table(panel, query.read(gateway.msearch(list(query.requests))), {})
+    assert isinstance(table, TableView)
+    yield table
 
 
 def _cell(value: Value, kind: str) -> str:

@@ -11,12 +11,14 @@ from flask import Flask, Response, g, request, stream_with_context
 from werkzeug.exceptions import NotFound
 
 from monitor_agent.dashboards import formats
+from monitor_agent.dashboards.group_pages import SortOrder, group_page
 from monitor_agent.dashboards.panel_views import TableView
-from monitor_agent.dashboards.table_pages import SortOrder, document_page, whole_table
+from monitor_agent.dashboards.table_pages import document_page, whole_table
 from monitor_agent.dashboards.visitor_work import VisitorWork
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.kibana.data_views import DataView
 from monitor_agent.kibana.filters import DashboardContext
+from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import PanelSource
 from monitor_agent.kibana.saved_search import SavedSearch
 
@@ -46,15 +48,18 @@ def register(
     @app.get("/dashboards/<name>/tables/<panel>")
     def rows(name: str, panel: str) -> Response:
         source, context, zone = table(name, panel)
-        if not isinstance(source, SavedSearch):
-            raise NotFound(f"{panel} lists no documents")
+        is_grouped = isinstance(source, LensPanel) and source.visualization == "lnsDatatable"
+        if not is_grouped and not isinstance(source, SavedSearch):
+            raise NotFound(f"{panel} is no table")
         gateway, page = gateway_of_reader(), request.args.get("page", 0, int)
         column = request.args.get("sort", None, int)
         order = None if column is None else SortOrder(column, falling="falling" in request.args)
 
         def read() -> TableView:
             formats.ZONE.set(zone)
-            return document_page(gateway, source, views, context, order, page)
+            if isinstance(source, SavedSearch):
+                return document_page(gateway, source, views, context, order, page)
+            return group_page(gateway, source, views, context, order, page)
 
         return Response(orjson.dumps(searches.result(read, g.until)), mimetype="application/json")
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -15,7 +18,8 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.model_settings_store import ModelSettingsStore
 from tests.browser.conftest import DRAWN_PAGE, Reader
 from tests.cluster import Cluster
-from tests.viewers import address_of, viewer_on
+from tests.integration.test_dashboards import change
+from tests.viewers import ROOT, address_of, fetch, viewer_on
 
 CHART = "#panel-quality-f1-over-time"
 TOOLTIP = "#vg-tooltip-element"
@@ -178,3 +182,44 @@ def test_documents_beyond_the_first_hundred_are_sorted_by_elasticsearch(reader: 
     assert len(rows) == total > 100
     tenth = sorted(int(row.split(",")[1]) for row in rows)[10]
     assert fastest[0] == pytest.approx(tenth / 1e6, abs=0.06)
+
+
+def test_all_groups_of_a_table_have_pages(
+    browser: Browser, elasticsearch: Cluster, viewer: str, tmp_path: Path
+) -> None:
+    """A panel with room for one segment leads to all; what is sorted stands below; the file has all of them."""
+    address = address_of(viewer, "model-quality", refresh="0")
+    whole = fetch(address.replace("model-quality?", "model-quality/data?"))[2]
+    rows = json.loads(whole)["panels"]["quality-by-segment"]["body"]["rows"]
+    shutil.copytree(ROOT / "kibana/objects", tmp_path / "objects")
+    change(tmp_path / "objects/lens/quality-by-segment.json", with_little_room)
+    with viewer_on(elasticsearch, {"KIBANA_FOLDER": str(tmp_path)}) as url, browser.new_page() as page:
+        page.goto(address.replace(viewer, url))
+        panel = page.locator("#panel-quality-by-segment")
+        panel.scroll_into_view_if_needed()
+        expect(panel.locator(".remark")).to_contain_text("The largest groups")
+        panel.get_by_role("button", name="All groups").click()
+        expect(panel.locator(".remark")).to_have_text(f"All {len(rows)} groups, sorted by Labelled")
+        expect(panel.locator(".pager")).to_contain_text(f"1–4 of {len(rows)}")
+        most = sorted((row[3] for row in rows), reverse=True)
+        counts = panel.locator("tbody td:nth-child(4)")
+        expect(counts).to_have_text([f"{round(count):,}" for count in most[:4]])
+        panel.get_by_role("button", name="Next page").click()
+        expect(counts).to_have_text([f"{round(count):,}" for count in most[4:8]])
+        panel.locator("th button", has_text="Segment").click()
+        expect(panel.locator(".remark")).to_have_text(f"All {len(rows)} groups, sorted by Segment in Elasticsearch")
+        names = sorted(row[2] for row in rows)
+        expect(panel.locator("tbody td:nth-child(3)")).to_have_text(names[:4])
+        panel.hover()
+        with page.expect_download() as download:
+            panel.locator(".csv").click()
+        head, *lines = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
+        assert head.startswith("Model,Version,Segment,Labelled,Accuracy")
+        assert sorted(line.split(",")[2] for line in lines) == names
+
+
+def with_little_room(lens: Any) -> None:
+    """Let a table have room for one segment, on pages of four rows."""
+    columns = lens["state"]["datasourceStates"]["formBased"]["layers"]["data"]["columns"]
+    columns["segment"]["params"]["size"] = 1
+    lens["state"]["visualization"]["paging"]["size"] = 4

@@ -21,7 +21,7 @@ function element(name, attributes = {}, ...children) {
 export function drawTable(place, table, title, memory, pick, more) {
   memory.sort ??= table.sort;
   memory.page ??= 0;
-  if (table.total > table.rows.length) {
+  if (table.total > table.rows.length || (table.paged && memory.all)) {
     drawRemote(place, table, title, memory, pick, more);
     return;
   }
@@ -37,31 +37,45 @@ export function drawTable(place, table, title, memory, pick, more) {
   }
   const pages = Math.max(1, Math.ceil(order.length / table.page));
   memory.page = Math.min(memory.page, pages - 1);
-  const again = (change) => { Object.assign(memory, change); drawTable(place, table, title, memory, pick); };
+  const again = (change) => {
+    // The rows here are the largest groups: another order is one of all groups.
+    if (table.paged && change.sort) memory.all = true;
+    Object.assign(memory, change);
+    drawTable(place, table, title, memory, pick, more);
+  };
   const shown = order.slice(memory.page * table.page, (memory.page + 1) * table.page);
   lay(place, table, title, memory, pick, again, shown, pages, order.length);
+  if (table.paged) place.append(allGroups(() => again({ all: true, page: 0 })));
 }
 
-// Elasticsearch sorts the documents, and sends a page of them.
+// Leads from the largest groups to the pages of all groups.
+function allGroups(show) {
+  const button = element("button", { type: "button", className: "all", textContent: "All groups" });
+  button.addEventListener("click", show);
+  return button;
+}
+
+// The viewer sorts all documents or groups, and sends a page of them.
 function drawRemote(place, table, title, memory, pick, more) {
-  const draw = (rows, pages) => {
-    const shown = rows.rows.map((_, index) => index).slice(0, table.page);
-    lay(place, rows, title, memory, pick, again, shown, pages, rows.total);
+  const draw = (rows) => {
+    const shown = rows.rows.map((_, index) => index).slice(0, rows.page);
+    const known = table.paged ? rows.total : Math.min(rows.total, 10000);
+    const pages = rows.more && shown.length === rows.page ? Infinity : Math.ceil(known / rows.page);
+    lay(place, rows, title, memory, pick, again, shown, pages, rows.total, rows.more ? "+" : "");
   };
-  const pages = Math.ceil(Math.min(table.total, 10000) / table.page);
   const again = async (change) => {
     Object.assign(memory, change);
     try {
-      draw(await more(memory.sort, memory.page), pages);
+      draw(await more(memory.sort, memory.page));
     } catch (error) {
       place.append(element("p", { className: "remark", textContent: error.message }));
     }
   };
-  if (memory.page || memory.sort) again({});
-  else draw(table, pages);
+  if (memory.page || memory.sort || memory.all) again({});
+  else draw(table);
 }
 
-function lay(place, table, title, memory, pick, again, shown, pages, total) {
+function lay(place, table, title, memory, pick, again, shown, pages, total, further = "") {
   const head = element("tr", {}, ...table.columns.map((column, index) => {
     const falling = memory.sort?.[0] === index ? memory.sort[1] : null;
     const button = element("button", { type: "button", textContent: column.label });
@@ -95,18 +109,19 @@ function lay(place, table, title, memory, pick, again, shown, pages, total) {
   keepFocus(place, () => {
     place.replaceChildren(frame);
     if (table.note) place.append(element("p", { className: "remark", textContent: table.note }));
-  if (pages > 1) place.append(pager(memory.page, pages, total, table.page, again));
+    if (pages > 1) place.append(pager(memory.page, pages, total, table.page, again, further));
   });
 }
 
-function pager(page, pages, rows, size, again) {
+function pager(page, pages, rows, size, again, further) {
   const step = (text, label, to) => {
     const button = element("button", { type: "button", textContent: text, disabled: to < 0 || to >= pages });
     button.setAttribute("aria-label", label);
     button.addEventListener("click", () => again({ page: to }));
     return button;
   };
-  const position = `${page * size + 1}–${Math.min(rows, (page + 1) * size)} of ${rows}`;
+  const last = further ? (page + 1) * size : Math.min(rows, (page + 1) * size);
+  const position = `${page * size + 1}–${last} of ${rows}${further}`;
   return element("div", { className: "pager" }, step("‹", "Previous page", page - 1),
     element("span", { textContent: position }), step("›", "Next page", page + 1));
 }
