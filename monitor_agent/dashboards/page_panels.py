@@ -23,7 +23,7 @@ class PagePanel:
     kind : `data`, `text` or `unsupported`.
     html : its text; empty if it has data.
     view, query : the data view of the documents behind it, and the KQL that they match.
-    tiles : whether it shows tiles, which may be lower than the panel is in Kibana.
+    low : whether it shows tiles, a table or a text, which may be lower than the panel is in Kibana.
     """
 
     id: str
@@ -34,7 +34,7 @@ class PagePanel:
     html: str
     view: str = ""
     query: str = ""
-    tiles: bool = False
+    low: bool = False
 
 
 def page_panels(library: Library, dashboard: Dashboard, address_of: Callable[[str], str]) -> list[PagePanel]:
@@ -50,24 +50,24 @@ def page_panels(library: Library, dashboard: Dashboard, address_of: Callable[[st
 
     panels = []
     for panel in sorted(dashboard.panels, key=lambda panel: (panel.position.y, panel.position.x)):
-        view, query, tiles = "", "", False
+        view, query, low = "", "", panel.kind == "markdown"
         if panel.kind in ("lens", "search"):
             definition = library.definition(panel)
             kind, title, description, html = "data", definition.title, definition.description, ""
             view, query = _documents_of(definition.source)
-            tiles = isinstance(definition.source, LensPanel) and definition.source.visualization == "lnsMetric"
+            low = _is_low(definition.source)
         elif panel.kind == "markdown":
             kind, title, description, html = "text", panel.title, "", markdown.to_html(panel.text, address)
         else:
             kind, title, description, html = "unsupported", panel.title, "", panel.text
-        panels.append(PagePanel(panel.id, kind, panel.position, title, description, html, view, query, tiles))
+        panels.append(PagePanel(panel.id, kind, panel.position, title, description, html, view, query, low))
     return panels
 
 
 def row_sizes(panels: Sequence[PagePanel]) -> str:
-    """Return the heights of the rows of Kibana's grid, for CSS: those in which all panels are tiles fit the tiles.
+    """Return the heights of the rows of Kibana's grid, for CSS: those without a chart fit their panels.
 
-    >>> place = lambda y, h, tiles: PagePanel("", "data", GridPosition(0, y, 24, h), "", "", "", tiles=tiles)
+    >>> place = lambda y, h, low: PagePanel("", "data", GridPosition(0, y, 24, h), "", "", "", low=low)
     >>> row_sizes([place(0, 8, True), place(0, 8, True), place(8, 11, False), place(10, 9, True)])
     'repeat(8, auto) repeat(11, 20px)'
     """
@@ -76,11 +76,17 @@ def row_sizes(panels: Sequence[PagePanel]) -> str:
         start, end = panel.position.y, panel.position.y + panel.position.h
         last = bands[-1][1] if bands else 0
         if bands and start < last:
-            bands[-1] = (bands[-1][0], max(last, end), bands[-1][2] and panel.tiles)
+            bands[-1] = (bands[-1][0], max(last, end), bands[-1][2] and panel.low)
         else:
             bands += [(last, start, False)] if start > last else []
-            bands.append((start, end, panel.tiles))
-    return " ".join(f"repeat({end - start}, {'auto' if tiles else '20px'})" for start, end, tiles in bands)
+            bands.append((start, end, panel.low))
+    return " ".join(f"repeat({end - start}, {'auto' if low else '20px'})" for start, end, low in bands)
+
+
+def _is_low(source: PanelSource | MonitorError) -> bool:
+    return isinstance(source, SavedSearch) or (
+        isinstance(source, LensPanel) and source.visualization in ("lnsMetric", "lnsDatatable")
+    )
 
 
 def _documents_of(source: PanelSource | MonitorError) -> tuple[str, str]:

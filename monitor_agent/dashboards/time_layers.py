@@ -9,13 +9,15 @@ from itertools import pairwise
 from monitor_agent.dashboards import formats
 from monitor_agent.dashboards.chart_values import Axes, Series
 from monitor_agent.dashboards.panel_views import Spec
-from monitor_agent.dashboards.visible_text import tooltip_title, visible
+from monitor_agent.dashboards.visible_text import short_name, tooltip_title, visible
 from monitor_agent.kibana.tables import Annotation
 from monitor_agent.kibana.times import TimeRange
 from monitor_agent.pipeline.instants import milliseconds
 
 LABEL_SHARE = 0.12
 """An event gets a label only if it is at least this share of the range later than the last label."""
+MOST_LETTERS = 16
+"""Of such a label."""
 HOVER = "hover"
 """The name of the layer with the tooltips."""
 DAY = 86_400.0
@@ -64,7 +66,14 @@ def event_marks(events: Sequence[Annotation], axes: Axes) -> list[Spec]:
         labelled = event.at - last >= gap
         last = event.at if labelled else last
         words = visible(event.text)
-        values.append({"x": event.at, "t": words, "w": formats.moment_text(event.at), "l": words if labelled else ""})
+        values.append(
+            {
+                "x": event.at,
+                "t": words,
+                "w": formats.moment_text(event.at),
+                "l": short_name(words, MOST_LETTERS) if labelled else "",
+            }
+        )
     at: Spec = {"x": {"field": "x", "type": "temporal", "scale": {"type": "utc"}}}
     tooltip = [{"field": "t", "type": "nominal", "title": "Release"}, {"field": "w", "type": "nominal", "title": "At"}]
     rule: Spec = {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5}

@@ -44,6 +44,19 @@ def tooltip_title(text: str) -> str:
     return escaped + "\N{NO-BREAK SPACE}" if escaped in (_TITLE, _IMAGE) else escaped
 
 
+def short_name(name: str, most: int) -> str:
+    """Return the name of a model and its version with fewer characters: the model is cut off, and its version stays.
+
+    >>> short_name("recommendation/12", 12), short_name("search/2", 12), short_name("a-name-without-version", 12)
+    ('recommen…/12', 'search/2', 'a-name-with…')
+    """
+    model, slash, version = name.rpartition("/")
+    room = most - len(slash + version) - 1
+    if len(name) <= most:
+        return name
+    return f"{model[:room]}…{slash}{version}" if model and room > 0 else f"{name[: most - 1]}…"
+
+
 def xml_text(text: str) -> str:
     """Return the text of an XML document without the characters that XML forbids."""
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -91,7 +91,7 @@ def test_the_worse_version_stands_first(page: Page) -> None:
     expect(search.locator(".fallen")).to_contain_text("CTR 31 % lower: 6.90 % against 10.0 % (than version 1), since")
     expect(search.locator(".broken")).to_contain_text("Feature price: 34 % missing since")
     expect(search.locator(".firing")).to_contain_text("A version is worse · version 2")
-    expect(search.locator(".firing")).to_contain_text("active since 4 h")
+    expect(search.locator(".firing")).to_contain_text("active for 4 h")
     expect(search.locator(".firing")).to_contain_text("inhibited by pipeline-lag")
     expect(page.locator(".model.ok")).to_contain_text("not worse than version 1")
 

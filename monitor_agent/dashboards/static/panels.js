@@ -111,7 +111,11 @@ export class Panel {
       const line = (name, text) => place.append(
         Object.assign(document.createElement("span"), { className: name, textContent: text }));
       const named = tile.label !== this.title && tile.label;
-      if (tiles.length > 1 || named) line("name", tile.label);
+      if (tiles.length > 1 || named) {
+        line("name", "");
+        place.lastElementChild.append(...nameOf(tile.label));
+        place.lastElementChild.title = tile.label;
+      }
       line(`value${tile.text.length > 12 ? " long" : ""}`, tile.text);
       if (tile.detail) line(`detail${tile.trend ? (tile.trend > 0 ? " up" : " down") : ""}`, tile.detail);
       if (tile.at !== null) line("detail", zone.age(tile.at));
@@ -168,6 +172,13 @@ export class Panel {
 }
 
 const remark = (text) => (text ? [Object.assign(document.createElement("p"), { className: "remark", textContent: text })] : []);
+
+// Returns a name in two pieces: where there is no room, the model is cut off, and its version stays.
+function nameOf(label) {
+  const at = label.lastIndexOf("/");
+  const pieces = at > 0 ? [label.slice(0, at), label.slice(at)] : [label];
+  return pieces.map((text) => Object.assign(document.createElement("span"), { textContent: text }));
+}
 
 // Returns a chart without some of its series.
 function without(spec, hidden) {
