@@ -91,6 +91,8 @@ def value_sentence(firing: Firing, alert: Alert | None) -> str:
 def numbers_in_words(facts: FiringFacts) -> str:
     """Return the metric behind a firing: its value, its interval or what it is compared with, and how much was counted.
 
+    A value alone is the one that the firing already tells: then the text is empty.
+
     >>> numbers_in_words(FiringFacts("f1", 0.14, 0.11, 0.17, 812))
     'F1 0.14 (95 % interval 0.11 to 0.17), n = 812'
     """
@@ -107,7 +109,8 @@ def numbers_in_words(facts: FiringFacts) -> str:
     pieces += [] if facts.n is None else [f"n = {facts.n:,}"]
     pieces += [] if facts.windows is None else [f"{facts.windows:,} windows"]
     pieces += [] if facts.predictions is None else [f"{facts.predictions:,} predictions"]
-    return ", ".join(pieces)
+    alone = len(pieces) == 1 and not interval and facts.reference is None
+    return "" if alone else ", ".join(pieces)
 
 
 def cause_in_words(cause: LikelyCause) -> str:

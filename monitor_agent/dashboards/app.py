@@ -149,8 +149,8 @@ def _add_data(app: Flask, viewer: Viewer, searches: VisitorWork) -> None:
             models = dashboard.chosen_values("model_name", control_values)
 
             def read() -> bytes:
-                of_models = model_zone(gateway, viewer.agent, models)
-                formats.ZONE.set(of_models.name if zone == ZONE_OF_MODELS else zone)
+                of_models = model_zone(gateway, viewer.agent, models) if zone == ZONE_OF_MODELS else None
+                formats.ZONE.set(of_models.name if of_models else zone)
                 page = dashboard_data(gateway, viewer.library, dashboard, chosen, control_values, kql)
                 return _encoded(page, of_models)
 
@@ -289,7 +289,7 @@ def _control_values(dashboard: Dashboard) -> dict[str, list[str]]:
     }
 
 
-def _encoded(data: DashboardData, zone: ModelZone) -> bytes:
+def _encoded(data: DashboardData, zone: ModelZone | None) -> bytes:
     document = {
         "range": [milliseconds(data.time.start), milliseconds(data.time.end)],
         "panels": data.panels,

@@ -1,5 +1,6 @@
 // The time zone of the texts: UTC, that of the browser, or that of the chosen models' days. The reader's choice stays.
 const KEY = "zone";
+const MODEL = "Zone of the model";
 const browser = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const names = { utc: "UTC", browser, model: "UTC" };
 
@@ -28,7 +29,7 @@ export function age(milliseconds) {
 }
 
 export function setUp(select, change) {
-  for (const [value, label] of [["utc", "UTC"], ["browser", `Browser: ${browser}`], ["model", "Model"]]) {
+  for (const [value, label] of [["utc", "UTC"], ["browser", `Browser: ${browser}`], ["model", MODEL]]) {
     select.append(new Option(label, value));
   }
   select.value = choice;
@@ -39,11 +40,10 @@ export function setUp(select, change) {
   });
 }
 
-// Sets the zone of the chosen models, as the viewer has read it.
+// Sets the zone of the chosen models, as the viewer has read it; null = it was not asked for.
 export function ofModels(select, zone) {
-  names.model = zone.name;
   const option = [...select.options].find(({ value }) => value === "model");
-  option.textContent = zone.text;
-  option.title = zone.reason;
-  select.title = choice === "model" ? zone.reason : "";
+  names.model = zone?.name ?? "UTC";
+  option.textContent = zone?.text ?? MODEL;
+  option.title = select.title = zone?.reason ?? "";
 }
