@@ -190,7 +190,8 @@ def test_all_groups_of_a_table_have_pages(
     """A panel with room for one segment leads to all; what is sorted stands below; the file has all of them."""
     address = address_of(viewer, "model-quality", refresh="0")
     whole = fetch(address.replace("model-quality?", "model-quality/data?"))[2]
-    rows = json.loads(whole)["panels"]["quality-by-segment"]["body"]["rows"]
+    table = json.loads(whole)["panels"]["quality-by-segment"]["body"]
+    rows, texts = table["rows"], table["texts"]
     shutil.copytree(ROOT / "kibana/objects", tmp_path / "objects")
     change(tmp_path / "objects/lens/quality-by-segment.json", with_little_room)
     with viewer_on(elasticsearch, {"KIBANA_FOLDER": str(tmp_path)}) as url, browser.new_page() as page:
@@ -201,11 +202,12 @@ def test_all_groups_of_a_table_have_pages(
         panel.get_by_role("button", name="All groups").click()
         expect(panel.locator(".remark")).to_have_text(f"All {len(rows)} groups, sorted by Labelled")
         expect(panel.locator(".pager")).to_contain_text(f"1–4 of {len(rows)}")
-        most = sorted((row[3] for row in rows), reverse=True)
+        order = sorted(range(len(rows)), key=lambda row: rows[row][3] or -1, reverse=True)
+        most = [texts[row][3] for row in order]
         counts = panel.locator("tbody td:nth-child(4)")
-        expect(counts).to_have_text([f"{round(count):,}" for count in most[:4]])
+        expect(counts).to_have_text(most[:4])
         panel.get_by_role("button", name="Next page").click()
-        expect(counts).to_have_text([f"{round(count):,}" for count in most[4:8]])
+        expect(counts).to_have_text(most[4:8])
         panel.locator("th button", has_text="Segment").click()
         expect(panel.locator(".remark")).to_have_text(f"All {len(rows)} groups, sorted by Segment in Elasticsearch")
         names = sorted(row[2] for row in rows)
