@@ -16,7 +16,7 @@ from monitor_agent.pipeline.instants import milliseconds
 
 LABEL_SHARE = 0.12
 """An event gets a label only if it is at least this share of the range later than the last label."""
-MOST_LETTERS = 16
+MOST_LETTERS = 14
 """Of such a label."""
 HOVER = "hover"
 """The name of the layer with the tooltips."""
