@@ -105,13 +105,13 @@ def _leaves(source: Mapping[str, Any], contract: IndexContract, path: str = "") 
 def _text(value: Any, unit: str) -> str:
     """Return a value for people.
 
-    >>> _text(0.31, "share"), _text(True, ""), _text(["a", "b"], ""), _text({"a": 1}, "")
-    ('31 %', 'true', 'a, b', '{"a":1}')
+    >>> _text(0.31, "share"), _text(20442.0, ""), _text(True, ""), _text(["a", "b"], ""), _text({"a": 1}, "")
+    ('31 %', '20,442', 'true', 'a, b', '{"a":1}')
     """
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int) and unit != words.SHARE:
-        return f"{value:,}{f' {unit}' if unit else ''}"
+    if isinstance(value, (int, float)) and value == int(value) and unit != words.SHARE:
+        return f"{int(value):,}{f' {unit}' if unit else ''}"
     if isinstance(value, (int, float)):
         return words.number(float(value), unit)
     if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
