@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from monitor_agent.contracts.model_settings import MODEL_SETTINGS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.model_settings_store import ModelSettingsStore
-from tests.browser.conftest import DRAWN_PAGE, Reader
+from tests.browser.conftest import DRAWN_PAGE, PATIENCE_MILLISECONDS, Reader
 from tests.cluster import Cluster
 from tests.integration.test_dashboards import change
 from tests.viewers import ROOT, address_of, fetch, viewer_on
@@ -83,6 +83,7 @@ def test_the_zone_of_the_model_is_that_of_its_settings(browser: Browser, elastic
         store.write(stored, stored.history.with_change(tables, now))
         client.indices.refresh(index=MODEL_SETTINGS.name)
     with viewer_on(elasticsearch) as url, browser.new_page() as page:
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
         address = address_of(url, "serving", refresh="0", **{"c.model": "click"})
         page.goto(address)
         page.wait_for_selector(DRAWN_PAGE)
@@ -195,6 +196,7 @@ def test_all_groups_of_a_table_have_pages(
     shutil.copytree(ROOT / "kibana/objects", tmp_path / "objects")
     change(tmp_path / "objects/lens/quality-by-segment.json", with_little_room)
     with viewer_on(elasticsearch, {"KIBANA_FOLDER": str(tmp_path)}) as url, browser.new_page() as page:
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
         page.goto(address.replace(viewer, url))
         panel = page.locator("#panel-quality-by-segment")
         panel.scroll_into_view_if_needed()
