@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measurement import Measurement, at_most
-from monitor_agent.agent.judge import EARLY_AGE, LOOK_BACK, OF_SEGMENTS, RECENT, SHORTEST, WEEKS
+from monitor_agent.agent.judge import LOOK_BACK, OF_SEGMENTS, RECENT, SHORTEST, WEEKS
 from monitor_agent.contracts.verdict import AUC, RATE
 from monitor_agent.metrics.auc_interval import interval_of_areas
+from monitor_agent.metrics.early_positives import EARLY_AGE
 from monitor_agent.metrics.sequential.fall import limit_for
 from monitor_agent.metrics.sequential.series import ComparedSeries, RateSeries, ValueSeries
 from monitor_agent.metrics.sequential.typical import typical_rates, typical_values

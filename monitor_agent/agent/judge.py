@@ -13,11 +13,11 @@ from monitor_agent.contracts.verdict import EARLY, FINAL
 from monitor_agent.es.broken_feature_store import BrokenFeatureStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.verdict_store import Hours, VerdictStore
-from monitor_agent.metrics.early_positives import EARLY_SECONDS
-from monitor_agent.metrics.positive_rate import CLICK
+from monitor_agent.metrics.early_positives import EARLY_AGE
 from monitor_agent.pipeline.broken_features import quality_fields
 from monitor_agent.pipeline.drift_verdicts import drift_by_version
 from monitor_agent.pipeline.instants import DAY, EPOCH, HOUR, WEEK, Interval, merged
+from monitor_agent.pipeline.labels import judged_by_early_clicks
 from monitor_agent.pipeline.lease_table import Assignment
 from monitor_agent.pipeline.slo import slo_fields, slo_lengths
 from monitor_agent.pipeline.stretches import Counts, PastWeeks, earlier_holidays
@@ -26,7 +26,6 @@ from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 from monitor_agent.settings.holidays import holiday_dates
 
-EARLY_AGE = timedelta(seconds=EARLY_SECONDS)
 SHORTEST = timedelta(minutes=5)
 """Verdicts are due no more often: each look costs false alarms."""
 
@@ -158,5 +157,4 @@ def _past(interval: Interval, zone: ZoneInfo, holidays: frozenset[date]) -> list
 
 def _counted(settings: AgentSettings) -> str:
     """Return which positives count: early ones, if a missing click soon means that there is none."""
-    is_early = settings.feedback_type == CLICK and settings.absent_feedback == "negative"
-    return EARLY if is_early else FINAL
+    return EARLY if judged_by_early_clicks(settings) else FINAL

@@ -9,12 +9,15 @@ from monitor_agent.cli._agent import prepared_gateway_of, rules_of
 from monitor_agent.cli._output import NOTHING, add_json, number, print_json, print_line, print_table
 from monitor_agent.cli._times import add_range, range_at
 from monitor_agent.clock import SystemClock
+from monitor_agent.durations import format_duration
 from monitor_agent.es.drop_explanation import explain_drop
 from monitor_agent.es.retry import Backoff
+from monitor_agent.metrics.early_positives import EARLY_AGE
 from monitor_agent.pipeline.instants import Interval
 from monitor_agent.root_causes.drop import ExplainedDrop
+from monitor_agent.root_causes.label_rule import FINAL_LABELS
 from monitor_agent.root_causes.searches import JUST_BEFORE, LAST_WEEK, DropQuestion, in_words
-from monitor_agent.root_causes.shares import MEASURES, POSITIVE_RATE
+from monitor_agent.root_causes.value_sums import MEASURES, METRICS
 from monitor_agent.settings import Settings
 
 MOST_ROWS = 10
@@ -37,9 +40,21 @@ def add_parser(subparsers: Any) -> None:
         f"version of that time with most of them, else {JUST_BEFORE})",
     )
     parser.add_argument(
-        "--metric", default=POSITIVE_RATE, choices=MEASURES, metavar="NAME",
-        help=f"{', '.join(MEASURES)} (default: %(default)s)",
-    )  # fmt: skip
+        "--metric",
+        default="",
+        choices=METRICS,
+        metavar="NAME",
+        help="; ".join(f"{kind}: {', '.join(measures)}" for kind, measures in MEASURES.items())
+        + " (default: the first one of the model's kind)",
+    )
+    parser.add_argument(
+        "--age",
+        default="",
+        metavar="AGE",
+        help=f"count positives within this time after the prediction, such as 5m, alike on both sides; {FINAL_LABELS}: "
+        f"count final labels (default: {format_duration(EARLY_AGE)} for a model that is judged by clicks if most of "
+        "the range is too young for final labels)",
+    )
     add_json(parser)
 
 
@@ -55,7 +70,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """
     now = SystemClock().now()
     interval = Interval(*range_at(args.start, args.end, now))
-    question = DropQuestion(args.model, args.version, interval, args.against, args.metric)
+    question = DropQuestion(args.model, args.version, interval, args.against, args.metric, args.age)
     with prepared_gateway_of(settings, "explain-drop", Backoff(tries=2)) as gateway:
         drop = explain_drop(gateway, question, rules_of(gateway, settings, args.model), now)
     if args.json:
@@ -65,25 +80,17 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _points(share: float) -> str:
-    """Return a part of the change in percentage points, without a sign for nothing."""
-    points = round(100 * share, 2)
-    return f"{points:+.2f}" if points else "0.00"
-
-
 def _print(drop: ExplainedDrop) -> None:
     comparison, measure = drop.comparison, drop.measure
     before, after = measure.value(drop.whole.before), measure.value(drop.whole.after)
     print_line(f"{comparison.after.model}: {drop.metric} {number(after)} against {number(before)}")
     if drop.change is not None:
-        low, high = drop.change.difference_interval.low, drop.change.difference_interval.high
-        print_line(
-            f"  difference {100 * drop.change.difference:+.2f} pp, "
-            f"95 % interval {100 * low:+.2f} to {100 * high:+.2f} pp"
-        )
+        print_line(f"  difference {drop.change_in_words()}")
     print_line(f"  {in_words(comparison.after)} ({drop.whole.after.trials:,} predictions)")
     print_line(f"  against {in_words(comparison.before)} ({drop.whole.before.trials:,} predictions)")
+    print_line(f"  {comparison.rule.in_words()}")
     print_line(f"\n{drop.sentence()}")
+    unit = ", pp" if measure.is_share else ""
     columns = [
         "dimension",
         "value",
@@ -91,8 +98,8 @@ def _print(drop: ExplainedDrop) -> None:
         "after",
         "n before",
         "n after",
-        "rate, pp",
-        "mix, pp",
+        f"rate{unit}",
+        f"mix{unit}",
         "p (adjusted)",
         "cause",
     ]
@@ -104,14 +111,19 @@ def _print(drop: ExplainedDrop) -> None:
             number(measure.value(row.change.after)),
             f"{row.change.before.trials:,}",
             f"{row.change.after.trials:,}",
-            _points(row.effect.rate),
-            _points(row.effect.mix),
+            measure.change_text(row.effect.rate, unit=False),
+            measure.change_text(row.effect.mix, unit=False),
             number(row.adjusted_p, 2),
             "yes" if row in drop.causes else "",
         ]
         for row in drop.worst(MOST_ROWS)
     ]
-    print_table(f"\nWhat fell more than the rest ({len(drop.rows):,} values compared)", columns, rows, left=2)
+    print_table(
+        f"\nWhat {measure.has_become_worse} more than the rest ({len(drop.rows):,} values compared)",
+        columns,
+        rows,
+        left=2,
+    )
     changed_facts = [[other.fact, other.before or NOTHING, other.after] for other in drop.other_changes]
     print_table(
         "\nWhat else changed", ["", "before", "after"], changed_facts or [["nothing", NOTHING, NOTHING]], left=1

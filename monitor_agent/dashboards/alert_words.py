@@ -12,7 +12,7 @@ from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.verdict import ANSWERED, AUC, F1, RATE
 from monitor_agent.dashboards.start_page import MEASURE_NAMES, length
-from monitor_agent.notifying.messages import MIX_SHIFT, MOST, FiringFacts, LikelyCause
+from monitor_agent.notifying.messages import FEATURE, MIX_SHIFT, MOST, FiringFacts, LikelyCause
 from monitor_agent.pipeline import instants
 
 SHARE = "share"
@@ -120,13 +120,18 @@ def cause_in_words(cause: LikelyCause) -> str:
     'Most of the fall comes from scene=home: 12 % before, 8 % now; it explains 84 % of the fall.'
     """
     share = "" if cause.share is None else f"{100 * cause.share:.3g} %"
-    if cause.kind == MIX_SHIFT:
-        return f"No segment is worse: {share} of the fall comes from other shares of {cause.name}."
-    amount = "Most" if cause.share is not None and cause.share >= MOST else "A part"
+    by_age = f" Counted by clicks within {cause.age} after the prediction." if cause.age else ""
     numbers = f"{number(cause.before, SHARE)} before, {number(cause.after, SHARE)} now"
+    if cause.kind == MIX_SHIFT:
+        return f"No segment is worse: {share} of the fall comes from other shares of {cause.name}.{by_age}"
+    if cause.kind == FEATURE:
+        more = f" and of {cause.further} more" if cause.further else ""
+        worst = f" Worst: {cause.name}, {numbers}." if cause.value else ""
+        return f"The values of {cause.subject}{more} are not as before: look there first.{worst}{by_age}"
+    amount = "Most" if cause.share is not None and cause.share >= MOST else "A part"
     explained = f"; it explains {share} of the fall" if share else ""
     further = f" {cause.further} more fell more than the rest." if cause.further else ""
-    return f"{amount} of the fall comes from {cause.name}: {numbers}{explained}.{further}"
+    return f"{amount} of the fall comes from {cause.name}: {numbers}{explained}.{further}{by_age}"
 
 
 def state_sentence(firing: Firing, now: datetime) -> str:

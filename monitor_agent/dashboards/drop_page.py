@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from monitor_agent.dashboards.start_page import percent
 from monitor_agent.errors import DataError
 from monitor_agent.es.drop_explanation import explain_drop
 from monitor_agent.es.gateway import Gateway
@@ -15,7 +16,7 @@ from monitor_agent.pipeline.instants import Interval
 from monitor_agent.root_causes.causes import ComparedValue
 from monitor_agent.root_causes.drop import ExplainedDrop
 from monitor_agent.root_causes.searches import DropQuestion, in_words
-from monitor_agent.root_causes.shares import MEASURES, POSITIVE_RATE
+from monitor_agent.root_causes.value_sums import METRICS, ValueSums
 from monitor_agent.settings import AgentSettings
 
 MOST_ROWS = 12
@@ -32,11 +33,12 @@ class DropForm:
     end: str
     against: str
     metric: str
+    age: str
 
     @classmethod
     def of(cls, arguments: Mapping[str, str]) -> DropForm:
         """Return the form of a request's arguments."""
-        names = {"model": "", "version": "", "from": "now-24h", "to": "now", "against": "", "metric": POSITIVE_RATE}
+        names = {"model": "", "version": "", "from": "now-24h", "to": "now", "against": "", "metric": "", "age": ""}
         values = [(arguments.get(name) or default).strip()[:MOST_CHARACTERS] for name, default in names.items()]
         return cls(*values)
 
@@ -58,31 +60,33 @@ class DropPage:
     @property
     def metrics(self) -> list[str]:
         """The metrics whose fall can be explained."""
-        return list(MEASURES)
+        return METRICS
 
     @property
-    def sides(self) -> list[tuple[str, float | None, str]]:
+    def sides(self) -> list[tuple[str, str, str]]:
         """Both sides: name, value, number of predictions."""
         if self.drop is None:
             return []
-        comparison, measure, whole = self.drop.comparison, self.drop.measure, self.drop.whole
+        comparison, whole = self.drop.comparison, self.drop.whole
         return [
-            (in_words(comparison.after), measure.value(whole.after), f"{whole.after.trials:,}"),
-            (in_words(comparison.before), measure.value(whole.before), f"{whole.before.trials:,}"),
+            (in_words(comparison.after), self.value(whole.after), f"{whole.after.trials:,}"),
+            (in_words(comparison.before), self.value(whole.before), f"{whole.before.trials:,}"),
         ]
+
+    def value(self, sums: ValueSums) -> str:
+        """Return the metric of one side for people."""
+        measure = self.drop.measure if self.drop else None
+        value = measure.value(sums) if measure else None
+        return percent(value) if value is None or (measure and measure.is_share) else f"{value:.4g}"
 
     @property
     def difference(self) -> str:
-        """The change with its interval, in percentage points; empty if it has none."""
-        change = self.drop.change if self.drop else None
-        if change is None:
-            return ""
-        low, high = change.difference_interval.low, change.difference_interval.high
-        return f"{100 * change.difference:+.2f} pp (95 % interval {100 * low:+.2f} to {100 * high:+.2f} pp)"
+        """The change with its interval; empty if it has none."""
+        return self.drop.change_in_words() if self.drop else ""
 
     @property
     def rows(self) -> list[ComparedValue]:
-        """The causes, then the values that fell most against the rest."""
+        """The causes, then the values that got worst against the rest."""
         return self.drop.worst(MOST_ROWS) if self.drop else []
 
 
@@ -96,8 +100,9 @@ def explained(gateway: Gateway, form: DropForm, agent: AgentSettings, now: datet
     SettingsError
         If the form contradicts itself.
     """
-    if form.metric not in MEASURES:
-        raise DataError(f"{form.metric} is no metric that can be split", f"use one of {', '.join(MEASURES)}")
+    if form.metric and form.metric not in METRICS:
+        raise DataError(f"{form.metric} is no metric that can be split", f"use one of {', '.join(METRICS)}")
     chosen = time_range(form.start, form.end, now)
-    question = DropQuestion(form.model, form.version, Interval(chosen.start, chosen.end), form.against, form.metric)
+    interval = Interval(chosen.start, chosen.end)
+    question = DropQuestion(form.model, form.version, interval, form.against, form.metric, form.age)
     return explain_drop(gateway, question, read_rules(gateway, agent, form.model), now)

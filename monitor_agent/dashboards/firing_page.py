@@ -31,8 +31,8 @@ from monitor_agent.errors import DataError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.rights import unreadable
 from monitor_agent.notifying.firing_facts import read_facts
-from monitor_agent.notifying.likely_causes import CAUSES, causes_in, drop_question
-from monitor_agent.notifying.messages import FiringFacts, LikelyCause, dashboard_query
+from monitor_agent.notifying.likely_causes import CAUSES, CauseAnalysis, analyses_in, drop_question
+from monitor_agent.notifying.messages import FiringFacts, dashboard_query
 from monitor_agent.notifying.notifier import OUTBOX
 from monitor_agent.notifying.outbox import Outbox
 from monitor_agent.notifying.silence_store import SilenceStore
@@ -70,7 +70,7 @@ class FiringPage:
     inhibiting : the firings that inhibit it.
     quiet : silences and acknowledgements.
     outboxes : what each channel has got, by its name; None = the user may not read it.
-    cause : what most of the fall comes from; None = unknown.
+    analysis : what the fall comes from, as the agent has found when it became active.
     """
 
     now: datetime
@@ -83,7 +83,7 @@ class FiringPage:
     inhibiting: Sequence[Firing] = ()
     quiet: Quiet = field(default_factory=Quiet)
     outboxes: Mapping[str, Outbox] | None = None
-    cause: LikelyCause | None = None
+    analysis: CauseAnalysis = CauseAnalysis()
 
     @property
     def charts(self) -> list[str]:
@@ -161,15 +161,7 @@ class FiringPage:
         question = drop_question(self.firing, self.facts, self.now)
         if question is None:
             return ""
-        values = {
-            "model": question.model,
-            "version": question.version,
-            "from": words.machine_time(question.interval.start),
-            "to": words.machine_time(self.firing.end) if self.firing.end else "now",
-            "against": question.against,
-            "metric": question.metric,
-        }
-        return urlencode({name: value for name, value in values.items() if value})
+        return urlencode({**question.arguments(), **({} if self.firing.end else {"to": "now"})})
 
     @property
     def condition(self) -> str:
@@ -262,7 +254,7 @@ def read_firing_page(gateway: Gateway, identifier: str, alerts: Mapping[str, Ale
         _inhibiting(firing, answers["inhibiting"]),
         SilenceStore(gateway).read(firing.start),
         None if states is None else _outboxes(states, now),
-        _cause(states or (), firing),
+        _analysis(states or (), firing),
     )
 
 
@@ -316,6 +308,6 @@ def _outboxes(hits: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, Out
     }
 
 
-def _cause(hits: Sequence[Mapping[str, Any]], firing: Firing) -> LikelyCause | None:
+def _analysis(hits: Sequence[Mapping[str, Any]], firing: Firing) -> CauseAnalysis:
     contents = [hit["_source"].get("content") or {} for hit in hits if hit["_id"] == CAUSES]
-    return causes_in(contents[0]).get(firing.id) if contents else None
+    return analyses_in(contents[0]).get(firing.id, CauseAnalysis()) if contents else CauseAnalysis()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from monitor_agent.contracts.kinds import BINARY
 from monitor_agent.contracts.model_names import problem_of_version, version_order
-from monitor_agent.durations import format_duration
+from monitor_agent.durations import format_duration, parse_duration
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.history import History
@@ -16,20 +15,28 @@ from monitor_agent.metrics.positive_rate import rate_name
 from monitor_agent.pipeline.instants import WEEK
 from monitor_agent.pipeline.model_scopes import SettingsByModel
 from monitor_agent.root_causes.drop import ExplainedDrop
+from monitor_agent.root_causes.label_rule import FINAL_LABELS, LabelRule, usual_age
 from monitor_agent.root_causes.searches import JUST_BEFORE, LAST_WEEK, DropQuestion, Side, SideComparison, in_words
-from monitor_agent.root_causes.shares import MEASURES, POSITIVE_RATE
+from monitor_agent.root_causes.value_sums import MEASURES, POSITIVE_RATE, Measure
 from monitor_agent.settings import AgentSettings
+from monitor_agent.vocabulary.prediction_kinds import BINARY
 
 
-def explain_drop(gateway: Gateway, question: DropQuestion, rules: SettingsByModel, now: datetime) -> ExplainedDrop:
+def explain_drop(
+    gateway: Gateway, question: DropQuestion, rules: SettingsByModel, now: datetime, *, other_changes: bool = True
+) -> ExplainedDrop:
     """Return the explanation of a fall.
+
+    Parameters
+    ----------
+    other_changes : whether it is also read what else changed.
 
     Raises
     ------
     SettingsError
         If the question contradicts itself.
     DataError
-        If the model is not binary, or a side has no predictions with known labels.
+        If the model has no such metric, or a side has no predictions with known labels.
     """
     for option, version in (("--version", question.version), ("--against", question.against)):
         if version and (problem := problem_of_version(version)):
@@ -37,21 +44,74 @@ def explain_drop(gateway: Gateway, question: DropQuestion, rules: SettingsByMode
     if question.version and question.version == question.against:
         raise SettingsError("--version and --against are the same version", "name two versions")
     agent = rules.latest(question.model)
-    if agent.kind not in ("", BINARY.name):
-        raise DataError(
-            f"{question.model} is a {agent.kind} model", "explain-drop splits metrics of binary models only"
-        )
     store, after = RootCauseStore(gateway), question.after()
-    if not store.predictions(after, agent, now):
+    rule = _rule(question, agent, agent.kind or store.kind(after), now)
+    measure = _measure(question, rule.kind)
+    if not store.predictions(after, rule):
         raise DataError(
-            f"{question.model} has no predictions with known labels: {in_words(after)}",
-            f"labels are known {format_duration(agent.attribution_window)} after a prediction: give an earlier range",
+            f"{question.model} has no predictions with known labels: {in_words(after)} (age: {rule.age_text})",
+            rule.remedy(),
         )
     history = History(gateway, agent.page_size)
-    before = _before(question, store, agent, _versions(history, question, rules.base_sizes), now)
-    measure = MEASURES[question.metric]
-    metric = rate_name(agent.feedback_type) if question.metric == POSITIVE_RATE else question.metric
-    return store.explain(SideComparison(before, after, agent, now), measure, metric)
+    rivals = [] if question.against else _versions(history, question, rules.base_sizes)
+    before = _before(question, store, rule, rivals)
+    metric = rate_name(agent.feedback_type) if measure.name == POSITIVE_RATE else measure.name
+    return store.explain(SideComparison(before, after, rule), measure, metric, other_changes=other_changes)
+
+
+def _rule(question: DropQuestion, agent: AgentSettings, kind: str, now: datetime) -> LabelRule:
+    """Return which predictions count, and by which labels.
+
+    Raises
+    ------
+    SettingsError
+        If the model cannot be counted at the age of the question.
+    """
+    if kind != BINARY:
+        if question.age not in ("", FINAL_LABELS):
+            raise SettingsError(
+                f"--age {question.age} is for clicks and other positives; {question.model} is a {kind} model",
+                "leave --age out",
+            )
+        return LabelRule(agent, now, kind)
+    if not question.age:
+        return LabelRule(agent, now, kind, usual_age(agent, question.interval, now))
+    if question.age == FINAL_LABELS:
+        return LabelRule(agent, now, kind)
+    try:
+        age = parse_duration(question.age)
+    except DataError as error:
+        raise SettingsError(
+            f"--age {question.age}: {error.message}", f"give {FINAL_LABELS}, or a time such as 5m"
+        ) from error
+    if agent.absent_feedback != "negative":
+        raise SettingsError(
+            f"--age {question.age}: labels of {question.model} have no common age, as its missing feedback is no 0",
+            "leave --age out",
+        )
+    if not timedelta() < age < agent.attribution_window:
+        raise SettingsError(
+            f"--age {question.age} is not between 0 and the attribution window of {question.model}, "
+            f"{format_duration(agent.attribution_window)}",
+            f"give {FINAL_LABELS}, or a time such as 5m",
+        )
+    return LabelRule(agent, now, kind, age)
+
+
+def _measure(question: DropQuestion, kind: str) -> Measure:
+    """Return the metric that is split.
+
+    Raises
+    ------
+    DataError
+        If the kind of the model has no such metric that can be split.
+    """
+    measures = MEASURES[kind]
+    if question.metric and question.metric not in measures:
+        raise DataError(
+            f"{question.metric} of a {kind} model cannot be split", f"{question.model} has {', '.join(measures)}"
+        )
+    return measures[question.metric or next(iter(measures))]
 
 
 def _versions(history: History, question: DropQuestion, sizes: Sequence[str]) -> list[str]:
@@ -61,9 +121,7 @@ def _versions(history: History, question: DropQuestion, sizes: Sequence[str]) ->
     return sorted(versions, key=version_order, reverse=True)
 
 
-def _before(
-    question: DropQuestion, store: RootCauseStore, agent: AgentSettings, versions: Sequence[str], now: datetime
-) -> Side:
+def _before(question: DropQuestion, store: RootCauseStore, rule: LabelRule, versions: Sequence[str]) -> Side:
     """Return the side that the fall is measured against.
 
     Raises
@@ -73,7 +131,7 @@ def _before(
     """
 
     def count(side: Side) -> int:
-        return store.predictions(side, agent, now)
+        return store.predictions(side, rule)
 
     interval = question.interval
     last_week, just_before = question.moved(WEEK), question.moved(interval.end - interval.start)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from monitor_agent.contracts.cycle import CYCLES
@@ -28,17 +27,17 @@ from monitor_agent.root_causes.causes import (
     of_disjoint_causes,
 )
 from monitor_agent.root_causes.drop import ExplainedDrop, OtherChange
+from monitor_agent.root_causes.label_rule import LabelRule
 from monitor_agent.root_causes.searches import (
     BINS,
     MISSING,
     Dimension,
     Side,
     SideComparison,
-    change_of,
     dimensions,
 )
-from monitor_agent.root_causes.shares import Change, Measure
-from monitor_agent.settings import AgentSettings
+from monitor_agent.root_causes.value_sums import Change, Measure
+from monitor_agent.vocabulary.prediction_kinds import BINARY, PREDICTION_KINDS, REGRESSION
 
 MOST_FEATURES = 50
 SEARCHES_AT_ONCE = 10
@@ -46,6 +45,7 @@ NOTABLE_MISSING = 0.02
 """A feature whose share of missing values moved by more than this is named."""
 
 _NUMERIC = "features.numeric."
+_TRUTH = "feedback.truth"
 
 
 class RootCauseStore:
@@ -54,17 +54,32 @@ class RootCauseStore:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    def predictions(self, side: Side, settings: AgentSettings, now: datetime) -> int:
-        """Return the number of predictions of a side whose labels are known."""
-        body = {"size": 0, "track_total_hits": True, "query": side.query(settings, now)}
+    def kind(self, side: Side) -> str:
+        """Return the kind that most predictions of a side have."""
+        kinds = {"terms": {"field": "prediction.kind", "missing": BINARY}}
+        body = {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": side.filters()}}}
+        answer = self._gateway.search(PREDICTIONS.alias, {**body, "aggs": {"kinds": kinds}}).get("aggregations", {})
+        names = [bucket["key"] for bucket in answer.get("kinds", {}).get("buckets", ())]
+        return next((name for name in names if name in PREDICTION_KINDS), BINARY)
+
+    def predictions(self, side: Side, rule: LabelRule) -> int:
+        """Return the number of predictions of a side that count."""
+        body = {"size": 0, "track_total_hits": True, "query": side.query(rule)}
         response = self._gateway.search(PREDICTIONS.alias, body)
         count: int = response["hits"]["total"]["value"]
         return count
 
-    def explain(self, comparison: SideComparison, measure: Measure, metric: str) -> ExplainedDrop:
+    def explain(
+        self, comparison: SideComparison, measure: Measure, metric: str, *, other_changes: bool
+    ) -> ExplainedDrop:
         """Return the explanation of the change between the two sides.
 
-        The first cause is the value that fell most against the rest. Its predictions are left out, and the rest is
+        Parameters
+        ----------
+        metric : the name under which the metric is shown.
+        other_changes : whether it is also read what else changed.
+
+        The first cause is the value that got worst against the rest. Its predictions are left out, and the rest is
         searched for the next one: values that only share predictions with it are no causes of their own.
         """
         split_by = self._dimensions(comparison)
@@ -75,14 +90,15 @@ class RootCauseStore:
             causes = _worst_values(moved, rows)
         else:
             causes = of_disjoint_causes(self._causes(comparison, split_by, measure, rows), whole, measure)
-        before, after = measure.value(whole.before), measure.value(whole.after)
-        difference = 0.0 if before is None or after is None else after - before
         simple = {dimension.name: changes[dimension.name] for dimension in split_by if len(dimension.fields) == 1}
-        shift = mix_shift(simple, rows, measure, difference)
+        shift = mix_shift(simple, rows, measure, whole)
+        further = self._other_changes(comparison, changes) if other_changes else []
+        return ExplainedDrop(comparison, measure, metric, whole, rows, causes, shift, further, moved)
+
+    def _other_changes(self, comparison: SideComparison, changes: Changes) -> list[OtherChange]:
         facts = [*self._releases(comparison), *self._windows(comparison), *self._cycles(comparison)]
         broken = self._broken_features(comparison.after)
-        other_changes = [*broken, *facts, *([] if broken else _missing_values(changes))]
-        return ExplainedDrop(comparison, measure, metric, whole, rows, causes, shift, other_changes, moved)
+        return [*broken, *facts, *([] if broken else _missing_values(changes))]
 
     def _causes(
         self, comparison: SideComparison, split_by: Sequence[Dimension], measure: Measure, rows: Sequence[ComparedValue]
@@ -105,20 +121,21 @@ class RootCauseStore:
         fields = logged_features(self._gateway)[:MOST_FEATURES]
         percents = [100 * number / BINS for number in range(1, BINS)]
         numeric = [field for field in fields if field.startswith(_NUMERIC)]
+        if comparison.rule.kind == REGRESSION:
+            numeric.append(_TRUTH)
         aggs = {field: {"percentiles": {"field": field, "percents": percents, "keyed": False}} for field in numeric}
         answer: Mapping[str, Any] = {}
         if aggs:
-            query = comparison.before.query(comparison.settings, comparison.now)
+            query = comparison.before.query(comparison.rule)
             body = {"size": 0, "track_total_hits": False, "query": query, "aggs": aggs}
             answer = self._gateway.search(PREDICTIONS.alias, body).get("aggregations", {})
-        features: dict[str, list[float]] = {}
-        for field in fields:
+        bins: dict[str, list[float]] = {field: [] for field in fields if field not in numeric}
+        for field in numeric:
             values = answer.get(field, {}).get("values", ())
             edges = sorted({entry["value"] for entry in values if entry["value"] is not None})
-            if edges or field not in numeric:
-                features[field] = edges
-        has_versions = not comparison.after.version
-        return dimensions(comparison.settings.segments, features, versions=has_versions)
+            if edges:
+                bins[field] = edges
+        return dimensions(comparison, comparison.rule.settings.segments, bins)
 
     def _counted(
         self, comparison: SideComparison, split_by: Sequence[Dimension], measure: Measure
@@ -133,7 +150,7 @@ class RootCauseStore:
             batch = [(PREDICTIONS.alias, body) for body in bodies[first : first + SEARCHES_AT_ONCE]]
             responses += self._gateway.msearch(batch)
         answers = [response.get("aggregations") for response in responses]
-        whole = change_of(answers[0], measure) if answers[0] else Change()
+        whole = comparison.change(answers[0], measure) if answers[0] else Change()
         changes = {
             dimension.name: dimension.changes(answer, comparison, measure) if answer else {}
             for dimension, answer in zip(split_by, answers[1:], strict=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from monitor_agent.metrics._spec import MetricSpec
 from monitor_agent.metrics.log_histogram import DELAY_EDGES, LogHistogram, bucket_of
 
-EARLY_SECONDS = 300
+EARLY_AGE = timedelta(minutes=5)
 """The age at which all windows are compared."""
 
-_FIRST_LATE = bucket_of(EARLY_SECONDS * 10**9, DELAY_EDGES)
+_FIRST_LATE = bucket_of(EARLY_AGE // timedelta(microseconds=1) * 1000, DELAY_EDGES)
 
 
 def early_positives(delay: LogHistogram) -> int:
-    """Return how many positives came within `EARLY_SECONDS` after their predictions; exact, as it is an edge.
+    """Return how many positives came within `EARLY_AGE` after their predictions; exact, as it is an edge.
 
     >>> early_positives(LogHistogram.from_values([10**9, 299 * 10**9, 300 * 10**9], DELAY_EDGES))
     2

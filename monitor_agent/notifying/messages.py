@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -21,7 +22,7 @@ from monitor_agent.settings import NotifySettings
 TEMPLATES = Path(__file__).parent / "templates"
 BEFORE, AFTER = timedelta(days=1), timedelta(hours=1)
 """How much time a link shows around a firing."""
-SEGMENT, MIX_SHIFT = "segment", "mix_shift"
+SEGMENT, MIX_SHIFT, FEATURE = "segment", "mix_shift", "feature"
 MOST = 0.5
 """A cause that explains at least this share of a fall explains most of it."""
 _ENDS = ("_high", "_low", "_fall")
@@ -51,11 +52,13 @@ class LikelyCause:
 
     Attributes
     ----------
-    kind : `segment` (a value fell more than the rest) or `mix_shift` (other shares of the values, none is worse).
-    dimension, value : such as `labels.scene` and `home`; a mix shift has no value.
-    before, after : the metric of the value; None for a mix shift.
+    kind : `segment` (a value fell more than the rest), `mix_shift` (other shares of the values, none is worse) or
+        `feature` (the values of a feature are not as before).
+    dimension, value : such as `labels.scene` and `home`; a mix shift has no value, a feature the one that fell most.
+    before, after : the metric of the value; None without a value.
     share : the part of the fall that it explains; None = unknown.
-    further : how many further values fell more than the rest.
+    further : how many further values fell more than the rest, or how many further features have changed.
+    age : positives within this time after the prediction were counted, such as `5m`; empty = final labels were.
     """
 
     kind: str
@@ -65,12 +68,17 @@ class LikelyCause:
     after: float | None = None
     share: float | None = None
     further: int = 0
+    age: str = ""
+
+    @property
+    def subject(self) -> str:
+        """The dimension as people write it."""
+        return re.sub(r"^(labels|features\.(numeric|categorical))\.", "", self.dimension)
 
     @property
     def name(self) -> str:
         """The value with its dimension, as people write it."""
-        dimension = self.dimension.removeprefix("labels.")
-        return f"{dimension}={self.value}" if self.value else dimension
+        return f"{self.subject}={self.value}" if self.value else self.subject
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,8 @@ class FiringFacts:
     fell_since : since when the value is lower than the reference.
     broken : the features that are broken at this time.
     cause : what most of the fall comes from; None = unknown.
+    explain_command : the command that explains the fall, if the analysis did not finish; empty = it did.
+    counted : which positives the verdict has counted, `early` or `final`; empty = there is no verdict.
     """
 
     metric: str = ""
@@ -105,6 +115,8 @@ class FiringFacts:
     fell_since: datetime | None = None
     broken: Sequence[BrokenFeature] = ()
     cause: LikelyCause | None = None
+    explain_command: str = ""
+    counted: str = ""
 
 
 def metric_of(measure: str) -> str:
@@ -149,6 +161,7 @@ def _facts_of_verdict(metric: str, document: Mapping[str, Any]) -> FiringFacts:
         reference=_number(document.get(f"{metric}_reference")),
         against=f"version {version}" if version else "",
         fell_since=instants.parse(since) if since else None,
+        counted=str(document.get("counted") or ""),
     )
 
 
@@ -297,6 +310,7 @@ def _row(firing: Firing, facts: FiringFacts, base: str, now: datetime) -> dict[s
         "fell_since": facts.fell_since,
         "broken": [{**vars(feature), "name": feature.name, "text": feature.sentence()} for feature in facts.broken],
         "cause": facts.cause and _cause(facts.cause),
+        "explain_command": facts.explain_command,
         "inhibited_by": list(firing.inhibited_by),
         "dashboard": dashboard_link(firing, base),
         "page": firing_link(firing, base),
@@ -308,11 +322,14 @@ def _cause(cause: LikelyCause) -> dict[str, Any]:
     return {
         "kind": cause.kind,
         "name": cause.name,
+        "subject": cause.subject,
+        "value": cause.value,
         "before": _text_of_share(cause.before),
         "after": _text_of_share(cause.after),
         "share": _text_of_share(cause.share),
         "most": cause.share is not None and cause.share >= MOST,
         "further": cause.further,
+        "age": cause.age,
     }
 
 

@@ -295,6 +295,7 @@ class Notifier:
         rows = {id_: firings[id_] for batch in due.values() for id_ in batch.firings if id_ in firings}
         facts = read_facts(self._gateway, rows.values(), self._alerts)
         analyse = any(batch.kind == ACTIVE for batch in due.values())
-        for id_, cause in self._causes.of(rows, facts, now, analyse=analyse).items():
-            facts[id_] = dataclasses.replace(facts.get(id_, FiringFacts()), cause=cause)
+        for id_, analysis in self._causes.of(rows, facts, now, analyse=analyse).items():
+            known_facts = facts.get(id_, FiringFacts())
+            facts[id_] = dataclasses.replace(known_facts, cause=analysis.cause, explain_command=analysis.command)
         return facts

@@ -59,11 +59,11 @@ def body(
         judged, more = _class_aggregations(request.classes), {}
     else:
         judged, more = _number_aggregations(), {"value": {"sum": {"field": "prediction.value"}}}
-    aggs["judged"] = {"filter": labels.of_known_truth(settings, _TRUTH[kind]), "aggs": judged}
+    aggs["judged"] = {"filter": labels.of_known_truth(settings, TRUTH_FIELDS[kind]), "aggs": judged}
     return counting.search(request, window, {**aggs, **more}, version, COUNTABLE_OF_KIND[kind])
 
 
-_TRUTH = {MULTICLASS: "feedback.class", REGRESSION: "feedback.error"}
+TRUTH_FIELDS = {MULTICLASS: "feedback.class", REGRESSION: "feedback.error"}
 """Kind -> the field that a prediction has if its truth is known."""
 
 

@@ -13,14 +13,19 @@ Only mature predictions are judged, positives too: otherwise the early clicks of
 There is one exception: if feedback of type `label` judges, and a prediction without it has no label, then each label is
 final when it comes, 1 as well as 0. So it counts at once, and the attribution window only limits how long it may take.
 The same holds for the true class of a `multiclass` prediction and the true number of a `regression`.
+
+Young windows are compared at **equal age**: a positive is an impression whose first positive feedback came within some
+minutes, all other impressions of at least this age are negatives, and the reference is counted by the same rule. This
+needs a model whose missing feedback means 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from monitor_agent.metrics.positive_rate import CLICK
 from monitor_agent.pipeline.instants import parse, range_filter
 from monitor_agent.settings import AgentSettings
 
@@ -47,6 +52,22 @@ def count_early(settings: AgentSettings) -> bool:
 def judged(settings: AgentSettings, now: datetime) -> Query:
     """Return the filter for the predictions whose labels count at `now`."""
     return impressions(settings) if count_early(settings) else mature(settings, now)
+
+
+def judged_by_early_clicks(settings: AgentSettings) -> bool:
+    """Return whether a model is compared at equal age: a missing click soon means that there is none."""
+    return settings.feedback_type == CLICK and settings.absent_feedback == "negative"
+
+
+def of_age(settings: AgentSettings, now: datetime, age: timedelta) -> Query:
+    """Return the filter for impressions of at least an age, whose feedback of that time has been joined."""
+    old_enough = range_filter("@timestamp", lte=now - age - settings.ingest_grace)
+    return {"bool": {"filter": [impressions(settings), old_enough]}}
+
+
+def positive_within(age: timedelta) -> Query:
+    """Return the filter for predictions whose first positive feedback came within an age."""
+    return {"range": {"feedback.delay": {"lt": age // timedelta(microseconds=1) * 1000}}}
 
 
 def of_known_truth(settings: AgentSettings, field: str) -> Query:

@@ -11,9 +11,10 @@ import numpy as np
 
 from monitor_agent.metrics.drift import chi_square_p_value, jensen_shannon_distance
 from monitor_agent.metrics.lift import Lift, lift
+from monitor_agent.metrics.wilson import Z_95
 from monitor_agent.root_causes.contrast import Floats, beyond_daily_noise, contrasts
 from monitor_agent.root_causes.decomposition import Effect, effects
-from monitor_agent.root_causes.shares import HOUR, Change, Measure
+from monitor_agent.root_causes.value_sums import HOUR, Change, Measure, ValueSums
 
 FALSE_DISCOVERY_RATE = 0.01
 MOST_CAUSES = 3
@@ -39,7 +40,7 @@ class ComparedValue:
     value : its value.
     change : its counts.
     effect : what it adds to the change of the whole.
-    score : standard normal score of its change against that of the rest; below 0 = it fell more.
+    score : standard normal score of its change against that of the rest; below 0 = it got worse than the rest.
     adjusted_p : one-sided p-value, adjusted for all compared values (Benjamini and Hochberg).
     """
 
@@ -52,7 +53,7 @@ class ComparedValue:
 
     @property
     def is_a_cause(self) -> bool:
-        """Whether it fell more than the rest by more than chance."""
+        """Whether it got worse than the rest by more than chance."""
         return self.score < 0 and self.adjusted_p <= FALSE_DISCOVERY_RATE
 
 
@@ -106,7 +107,7 @@ def _distance(by_value: Mapping[str, Change]) -> float:
 
 
 def findings(changes: Changes, whole: Change, measure: Measure) -> list[ComparedValue]:
-    """Return all values of all dimensions, those that fell most by more than chance first.
+    """Return all values of all dimensions, those that got worse most by more than chance first.
 
     Source: Y. Benjamini, Y. Hochberg, "Controlling the false discovery rate", JRSS B 57 (1995).
     """
@@ -114,10 +115,12 @@ def findings(changes: Changes, whole: Change, measure: Measure) -> list[Compared
     for dimension, by_value in changes.items():
         split = effects(by_value, measure)
         values = [value for value in by_value if value in split]
-        scores = contrasts([by_value[value] for value in values], whole)
+        scores = contrasts([by_value[value] for value in values], whole, measure)
         with_both_sides = [(value, score) for value, score in zip(values, scores, strict=True) if score]
         scores = beyond_daily_noise(
-            np.array([score for _, score in with_both_sides]), [by_value[value] for value, _ in with_both_sides]
+            np.array([score for _, score in with_both_sides]),
+            [by_value[value] for value, _ in with_both_sides],
+            measure,
         )
         scored += [
             (dimension, value, split[value], float(score))
@@ -131,31 +134,59 @@ def findings(changes: Changes, whole: Change, measure: Measure) -> list[Compared
     return sorted(rows, key=lambda row: row.score)
 
 
-def mix_shift(changes: Changes, rows: Sequence[ComparedValue], measure: Measure, difference: float) -> MixShift | None:
-    """Return the dimension whose shifted mix explains most of a fall, if no value of it fell more than the rest.
+def mix_shift(changes: Changes, rows: Sequence[ComparedValue], measure: Measure, whole: Change) -> MixShift | None:
+    """Return the dimension whose shifted mix explains most of a fall, if no value of it got worse than the rest.
 
     Parameters
     ----------
     rows : the findings.
-    difference : the change of the metric; below 0.
     """
     shifts: list[MixShift] = []
+    improvement = measure.improvement(whole)
+    difference = -improvement if measure.lower_is_better else improvement
     for dimension, by_value in changes.items():
         split = effects(by_value, measure).values()
         effect = Effect(sum(entry.rate for entry in split), sum(entry.mix for entry in split))
         has_cause = any(row.is_a_cause for row in rows if row.dimension == dimension)
-        if difference < 0 and not has_cause and effect.mix / difference >= LEAST_MIX:
+        if improvement < 0 and not has_cause and effect.mix / difference >= LEAST_MIX:
             shifts.append(MixShift(dimension, effect, effect.mix / difference))
     return max(shifts, key=lambda shift: shift.share, default=None)
 
 
-def whole_difference(whole: Change) -> Lift | None:
-    """Return the change of the share of successes with its interval; None if a side has no predictions."""
+@dataclass(frozen=True)
+class WholeDifference:
+    """The change of a metric, with the ends of its 95 % interval."""
+
+    difference: float
+    low: float
+    high: float
+
+
+def whole_difference(whole: Change, measure: Measure) -> WholeDifference | None:
+    """Return the change of the share of successes, or of the mean; None if a side has too few predictions."""
     before, after = whole.before, whole.after
     if not before.trials or not after.trials:
         return None
+    if not measure.is_share:
+        return _difference_of_means(before, after)
     difference = lift(after.successes, after.trials, before.successes, before.trials)
-    return difference if isinstance(difference, Lift) else None
+    if not isinstance(difference, Lift):
+        return None
+    interval = difference.difference_interval
+    return WholeDifference(difference.difference, interval.low, interval.high)
+
+
+def _difference_of_means(before: ValueSums, after: ValueSums) -> WholeDifference | None:
+    """Return the difference of two means. Source: B. Welch, Biometrika 34 (1947), for many values."""
+    if min(before.trials, after.trials) < 2:
+        return None
+    means, variances = [], []
+    for sums in (before, after):
+        mean = sums.total / sums.trials
+        means.append(mean)
+        variances.append(max(0.0, sums.squares / sums.trials - mean * mean) / (sums.trials - 1))
+    difference, half = means[1] - means[0], Z_95 * math.sqrt(sum(variances))
+    return WholeDifference(difference, difference - half, difference + half)
 
 
 def of_disjoint_causes(causes: Sequence[ComparedValue], whole: Change, measure: Measure) -> list[ComparedValue]:
@@ -173,15 +204,16 @@ def of_disjoint_causes(causes: Sequence[ComparedValue], whole: Change, measure: 
 
 def verdict(
     whole: Change,
+    measure: Measure,
     rows: Sequence[ComparedValue],
     shift: MixShift | None,
     changed: Sequence[ChangedFeature] = (),
 ) -> DropVerdict:
-    """Return what the fall comes from."""
-    difference = whole_difference(whole)
+    """Return what the fall comes from; of a metric that is better if it is lower, what its rise comes from."""
+    difference = whole_difference(whole, measure)
     if difference is None:
         return "no_predictions"
-    if difference.difference_interval.high >= 0:
+    if (difference.low <= 0) if measure.lower_is_better else (difference.high >= 0):
         return "no_drop"
     if changed:
         return "feature"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from monitor_agent.root_causes.shares import Change, Measure, total
+from monitor_agent.root_causes.value_sums import Change, Measure, total
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ def effects(changes: Mapping[str, Change], measure: Measure) -> dict[str, Effect
     Source: E. Kitagawa, "Components of a difference between two rates", JASA 50 (1955). The mix is measured against the
     mean of all values, so that a value with the mean rate has none.
 
-    >>> from monitor_agent.root_causes.shares import MEASURES, Share
-    >>> scenes = {"ad": Change(Share(10, 90), Share(2, 98)), "search": Change(Share(20, 80), Share(20, 80))}
-    >>> split = effects(scenes, MEASURES["positive_rate"])
+    >>> from monitor_agent.root_causes.value_sums import MEASURES, share
+    >>> scenes = {"ad": Change(share(10, 90), share(2, 98)), "search": Change(share(20, 80), share(20, 80))}
+    >>> split = effects(scenes, MEASURES["binary"]["positive_rate"])
     >>> round(split["ad"].rate, 3), round(split["search"].rate, 3)
     (-0.04, 0.0)
     """

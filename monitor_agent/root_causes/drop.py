@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitor_agent.metrics.lift import Lift
 from monitor_agent.pipeline import instants
 from monitor_agent.root_causes.causes import (
     MOST_CAUSES,
@@ -14,11 +13,12 @@ from monitor_agent.root_causes.causes import (
     ComparedValue,
     DropVerdict,
     MixShift,
+    WholeDifference,
     verdict,
     whole_difference,
 )
-from monitor_agent.root_causes.searches import SideComparison
-from monitor_agent.root_causes.shares import Change, Measure
+from monitor_agent.root_causes.searches import Side, SideComparison
+from monitor_agent.root_causes.value_sums import Change, Measure, ValueSums
 
 MOST_FINDINGS = 20
 
@@ -66,7 +66,7 @@ class ExplainedDrop:
     @property
     def verdict(self) -> DropVerdict:
         """What the fall comes from."""
-        return verdict(self.whole, self.rows, self.shift, self.changed)
+        return verdict(self.whole, self.measure, self.rows, self.shift, self.changed)
 
     @property
     def difference(self) -> float | None:
@@ -75,12 +75,20 @@ class ExplainedDrop:
         return None if before is None or after is None else after - before
 
     @property
-    def change(self) -> Lift | None:
+    def change(self) -> WholeDifference | None:
         """The change with its interval; None if a side has no predictions, or the metric is no share of predictions."""
-        return whole_difference(self.whole) if self.measure.weight == 1 else None
+        return whole_difference(self.whole, self.measure) if self.measure.weight == 1 else None
+
+    def change_in_words(self) -> str:
+        """Return the change with its interval; empty if it has none."""
+        if self.change is None:
+            return ""
+        text = self.measure.change_text
+        low, high = text(self.change.low, unit=False), text(self.change.high)
+        return f"{text(self.change.difference)}, 95 % interval {low} to {high}"
 
     def worst(self, count: int) -> list[ComparedValue]:
-        """Return the causes, then the values that fell most against the rest, those of changed features first."""
+        """Return the causes, then the values that got worst against the rest, those of changed features first."""
         causes = {(row.dimension, row.value) for row in self.causes}
         further = [row for row in self.rows if row.score < 0 and (row.dimension, row.value) not in causes]
         first = {feature.dimension for feature in self.changed}
@@ -93,42 +101,46 @@ class ExplainedDrop:
 
     def sentence(self) -> str:
         """Return the verdict in one sentence."""
-        kind = self.verdict
+        kind, worse = self.verdict, self.measure.worse
         if kind == "no_predictions":
-            return "One side has no predictions with known labels."
+            return "One side has too few predictions with known labels."
         if kind == "no_drop":
-            return "The fall is not larger than chance."
+            return f"The {worse} is not larger than chance."
         if kind == "feature":
             names = _joined([feature.dimension for feature in self.changed[:MOST_CAUSES]])
             worst = f" Worst: {'; '.join(map(self._cause_in_words, self.causes))}." if self.causes else ""
             return f"The values of {names} are not as before: look there first.{worst}"
         if kind == "mix_shift" and self.shift is not None:
             return (
-                f"Mix shift, no segment is worse: {self.shift.share:.0%} of the fall come from other shares of "
+                f"Mix shift, no segment is worse: {self.shift.share:.0%} of the {worse} come from other shares of "
                 f"{self.shift.dimension}."
             )
         if kind == "everywhere":
-            return "No segment fell more than the rest: the cause acts on all of them."
+            return f"No segment {self.measure.has_become_worse} more than the rest: the cause acts on all of them."
         return f"{'; '.join(map(self._cause_in_words, self.causes))}."
 
     def _cause_in_words(self, finding: ComparedValue) -> str:
         before, after = self.measure.value(finding.change.before), self.measure.value(finding.change.after)
         share = None if self.changed else self.share_of(finding)  # values of two features have common predictions
-        explained = "" if share is None else f"; it explains {share:.0%} of the fall"
-        return f"{finding.dimension} = {finding.value} fell from {before or 0:.4g} to {after or 0:.4g}{explained}"
+        explained = "" if share is None else f"; it explains {share:.0%} of the {self.measure.worse}"
+        return (
+            f"{finding.dimension} = {finding.value} {self.measure.has_become_worse} from {before or 0:.4g} to "
+            f"{after or 0:.4g}{explained}"
+        )
 
     def document(self) -> dict[str, Any]:
         """Return the explanation as a JSON object."""
-        interval = self.change.difference_interval if self.change else None
         return {
             "model_name": self.comparison.after.model,
             "model_version": self.comparison.after.version or None,
             "metric": self.metric,
-            "before": {**_side(self, "before"), **_counts(self.whole.before)},
-            "after": {**_side(self, "after"), **_counts(self.whole.after)},
+            "kind": self.comparison.rule.kind,
+            "age": self.comparison.rule.age_text,
+            "before": _side(self, self.comparison.before, self.whole.before),
+            "after": _side(self, self.comparison.after, self.whole.after),
             "difference": self.difference,
-            "difference_low": interval.low if interval else None,
-            "difference_high": interval.high if interval else None,
+            "difference_low": self.change.low if self.change else None,
+            "difference_high": self.change.high if self.change else None,
             "verdict": self.verdict,
             "sentence": self.sentence(),
             "changed_features": [vars(feature) for feature in self.changed],
@@ -165,15 +177,12 @@ def _joined(names: Sequence[str]) -> str:
     return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
 
 
-def _side(drop: ExplainedDrop, name: str) -> dict[str, Any]:
-    side = drop.comparison.before if name == "before" else drop.comparison.after
+def _side(drop: ExplainedDrop, side: Side, sums: ValueSums) -> dict[str, Any]:
     return {
         "from": instants.text(side.interval.start),
         "to": instants.text(side.interval.end),
         "version": side.version or None,
-        "value": drop.measure.value(drop.whole.before if name == "before" else drop.whole.after),
+        "value": drop.measure.value(sums),
+        **({"successes": sums.successes} if drop.measure.is_share else {}),
+        "n": sums.trials,
     }
-
-
-def _counts(share: Any) -> dict[str, int]:
-    return {"successes": share.successes, "n": share.trials}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import combinations, pairwise
 from typing import Any
 
-from monitor_agent.pipeline import instants, labels
-from monitor_agent.pipeline.countable import COUNTABLE_BINARY
+from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.instants import Interval, within
-from monitor_agent.root_causes.shares import HOUR, Change, Measure, Share
-from monitor_agent.settings import AgentSettings
-
-Body = dict[str, Any]
+from monitor_agent.root_causes.label_rule import Body, LabelRule
+from monitor_agent.root_causes.value_sums import HOUR, Change, Measure
+from monitor_agent.vocabulary.prediction_kinds import MULTICLASS
 
 LAST_WEEK, JUST_BEFORE = "last-week", "just-before"
 
@@ -27,7 +26,6 @@ MISSING, OTHER = "(missing)", "(other)"
 PAIR = " x "
 
 _SIDES = ("before", "after")
-_POSITIVE, _PREDICTED = "positive", "predicted"
 _VALUES, _PAIRED = "values", "paired"
 
 
@@ -44,17 +42,17 @@ class Side:
     interval: Interval
     version: str = ""
 
-    def query(self, settings: AgentSettings, now: datetime) -> Body:
-        """Return the filter for its predictions whose labels are known."""
-        filters = [
+    def filters(self) -> list[Body]:
+        """Return the filters for all its predictions."""
+        return [
             {"term": {"model.name": self.model}},
             within(self.interval),
-            COUNTABLE_BINARY,
-            labels.judged(settings, now),
-            labels.labelled(settings),
             *([{"term": {"model.version": self.version}}] if self.version else []),
         ]
-        return {"bool": {"filter": filters}}
+
+    def query(self, rule: LabelRule) -> Body:
+        """Return the filter for its predictions that count."""
+        return {"bool": {"filter": [*self.filters(), *rule.filters()]}}
 
 
 def in_words(side: Side) -> str:
@@ -72,14 +70,42 @@ class DropQuestion:
     ----------
     version : empty = of all versions.
     against : `last-week`, `just-before`, another version; empty = the first of these that has predictions.
-    metric : one of `MEASURES`.
+    metric : one of `METRICS`; empty = the first one of the model's kind.
+    age : `final`, or the age at which positives are counted, such as `5m`; empty = the usual one.
     """
 
     model: str
     version: str
     interval: Interval
-    against: str
-    metric: str
+    against: str = ""
+    metric: str = ""
+    age: str = ""
+
+    def arguments(self) -> dict[str, str]:
+        """Return what is asked, by the names of the options of `explain-drop` and of the fields of its page."""
+        start, end = (
+            instants.text(moment.replace(microsecond=0)) for moment in (self.interval.start, self.interval.end)
+        )
+        values = {
+            "model": self.model,
+            "version": self.version,
+            "from": start,
+            "to": end,
+            "against": self.against,
+            "metric": self.metric,
+            "age": self.age,
+        }
+        return {name: value for name, value in values.items() if value}
+
+    def command(self) -> str:
+        """Return the command that answers it.
+
+        >>> noon = instants.parse("2026-11-23T12:00:00Z")
+        >>> DropQuestion("ads", "", Interval(noon, noon + timedelta(hours=1)), age="5m").command()
+        'monitor-agent explain-drop --model ads --from 2026-11-23T12:00:00Z --to 2026-11-23T13:00:00Z --age 5m'
+        """
+        options = [word for name, value in self.arguments().items() for word in (f"--{name}", value)]
+        return shlex.join(["monitor-agent", "explain-drop", *options])
 
     def after(self) -> Side:
         """Return the side in question."""
@@ -102,8 +128,7 @@ class SideComparison:
 
     before: Side
     after: Side
-    settings: AgentSettings
-    now: datetime
+    rule: LabelRule
     without: tuple[Body, ...] = ()
 
     @property
@@ -114,7 +139,7 @@ class SideComparison:
     def sides(self) -> dict[str, Body]:
         """Return the filter of each side."""
         sides = zip(_SIDES, (self.before, self.after), strict=True)
-        return {name: side.query(self.settings, self.now) for name, side in sides}
+        return {name: side.query(self.rule) for name, side in sides}
 
     def body(self, aggs: Mapping[str, Any]) -> Body:
         """Return the search over both sides."""
@@ -123,9 +148,12 @@ class SideComparison:
 
     def counts(self) -> Body:
         """Return the aggregations that count one value on both sides."""
-        predicted = {_PREDICTED: {"filter": {"term": {"prediction.label": 1}}}}
-        positive = {_POSITIVE: {"filter": labels.positive(), "aggs": predicted}}
-        return {"sides": {"filters": {"filters": self.sides()}, "aggs": {**predicted, **positive}}}
+        return {"sides": {"filters": {"filters": self.sides()}, "aggs": self.rule.aggregations()}}
+
+    def change(self, bucket: Mapping[str, Any], measure: Measure) -> Change:
+        """Return the sums of one value on both sides, from the answer."""
+        sides = bucket["sides"]["buckets"]
+        return Change(*(self.rule.sums(sides[name], measure) for name in _SIDES))
 
 
 @dataclass(frozen=True)
@@ -173,19 +201,20 @@ class Dimension:
             return _hours(aggregations[_VALUES]["buckets"], comparison, measure)
         if len(self.fields) == 2:
             return {
-                f"{self._value(outer)}{PAIR}{self._value(inner)}": change_of(inner, measure)
+                f"{self._value(outer)}{PAIR}{self._value(inner)}": comparison.change(inner, measure)
                 for outer in aggregations[_PAIRED]["buckets"]
                 for inner in outer[_VALUES]["buckets"]
             }
-        changes = {self._value(bucket): change_of(bucket, measure) for bucket in aggregations[_VALUES]["buckets"]}
+        changes = {
+            self._value(bucket): comparison.change(bucket, measure) for bucket in aggregations[_VALUES]["buckets"]
+        }
         if self.edges:
-            return {**changes, MISSING: change_of(aggregations[MISSING], measure)}
-        remainder = change_of(aggregations, measure)
+            return {**changes, MISSING: comparison.change(aggregations[MISSING], measure)}
+        remainder = comparison.change(aggregations, measure)
         for change in changes.values():
             remainder -= change
         # A list of values is counted for each of them: then nothing remains that can be named.
-        has_rest = min(remainder.before.successes, remainder.before.failures) >= 0 < remainder.after.trials
-        return {**changes, OTHER: remainder} if has_rest else changes
+        return {**changes, OTHER: remainder} if _is_possible(remainder, measure) else changes
 
     def _value(self, bucket: Mapping[str, Any]) -> str:
         if self.edges:
@@ -209,37 +238,35 @@ class Dimension:
         return {"bool": {"filter": filters}}
 
 
-def dimensions(segments: Sequence[str], features: Mapping[str, Sequence[float]], *, versions: bool) -> list[Dimension]:
+def dimensions(
+    comparison: SideComparison, segments: Sequence[str], bins: Mapping[str, Sequence[float]]
+) -> list[Dimension]:
     """Return the dimensions that a fall is split by.
 
     Parameters
     ----------
     segments : labels that metrics are split by, such as `scene`.
-    features : field of a feature -> the edges of its bins; none for a categorical feature.
-    versions : whether the sides hold several versions.
+    bins : field of a number or a categorical feature -> the edges of its bins; a categorical feature has none.
     """
-    fields = [f"labels.{segment}" for segment in segments]
-    single = [*fields, *(["model.version"] if versions else []), "host.name"]
+    fields, versions = [f"labels.{segment}" for segment in segments], not comparison.after.version
+    classes = ["feedback.class"] if comparison.rule.kind == MULTICLASS else []
+    single = [*fields, *(["model.version"] if versions else []), "host.name", *classes]
     pairs = list(combinations([*fields, *(["model.version"] if versions else [])], 2))
     return [
         *(Dimension(field, (field,)) for field in single),
         Dimension("item.position", ("item.position",), missing=-1),
         Dimension(HOUR, ()),
         *(Dimension(f"{first}{PAIR}{second}", (first, second)) for first, second in pairs),
-        *(Dimension(field, (field,), tuple(edges)) for field, edges in features.items()),
+        *(Dimension(field, (field,), tuple(edges)) for field, edges in bins.items()),
     ]
 
 
-def change_of(bucket: Mapping[str, Any], measure: Measure) -> Change:
-    """Return the counts of one value on both sides."""
-    sides = bucket["sides"]["buckets"]
-    return Change(*(_share(sides[name], measure) for name in _SIDES))
-
-
-def _share(side: Mapping[str, Any], measure: Measure) -> Share:
-    positives, tp = side[_POSITIVE]["doc_count"], side[_POSITIVE][_PREDICTED]["doc_count"]
-    fp = side[_PREDICTED]["doc_count"] - tp
-    return measure.share(tp=tp, fp=fp, fn=positives - tp, tn=side["doc_count"] - positives - fp)
+def _is_possible(remainder: Change, measure: Measure) -> bool:
+    """Return whether predictions remain, and no count is below 0."""
+    counts = [remainder.before.trials, remainder.after.trials]
+    if measure.is_share:
+        counts += [remainder.before.successes, remainder.before.failures]
+    return min(counts) >= 0 < remainder.after.trials
 
 
 def _hours(buckets: Sequence[Mapping[str, Any]], comparison: SideComparison, measure: Measure) -> dict[str, Change]:
@@ -247,7 +274,7 @@ def _hours(buckets: Sequence[Mapping[str, Any]], comparison: SideComparison, mea
     changes: dict[str, Change] = {}
     for bucket in buckets:
         start = instants.parse(bucket["key"])
-        change = change_of(bucket, measure)
+        change = comparison.change(bucket, measure)
         for later, of_side in (
             (start, Change(after=change.after)),
             (start + comparison.offset, Change(before=change.before)),

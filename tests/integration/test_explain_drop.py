@@ -9,13 +9,22 @@ from typing import Any
 import pytest
 
 from monitor_agent.cli import main
+from monitor_agent.es.drop_explanation import explain_drop
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.pipeline.instants import Interval
+from monitor_agent.pipeline.model_scopes import SettingsByModel
+from monitor_agent.root_causes.searches import DropQuestion
+from monitor_agent.settings import AgentSettings
 from tests.cluster import Cluster
 from tests.command_environments import analyst_variables
 from tests.factories import START, Document, deliver, make_prediction, make_release
+from tests.integration.kinds_world import of_class, of_number
 
-HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
+MINUTE, HOUR, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=7)
 RANGE = ("--from", "2026-03-02T10:00Z", "--to", "2026-03-02T12:00Z")
 N = 600
+ONE_MINUTE = 60 * 10**9
+"""In nanoseconds: after this time the clicks come."""
 
 
 def clicked(number: int, clicks: int, at: datetime, device: int = 0, **of_prediction: Any) -> list[Document]:
@@ -28,8 +37,49 @@ def clicked(number: int, clicks: int, at: datetime, device: int = 0, **of_predic
             "numeric": {"price": index % 7},
         }
         prediction["item"] = {"id": "1", "position": index % 5 + 1}
-        prediction["feedback"] = {"label": 1} if index < clicks else {}
+        prediction["feedback"] = {"label": 1, "delay": ONE_MINUTE} if index < clicks else {}
         documents.append(prediction)
+    return documents
+
+
+def late(documents: list[Document]) -> list[Document]:
+    """Return predictions whose clicks came after 20 minutes."""
+    for document in documents:
+        if document["feedback"]:
+            document["feedback"]["delay"] = 20 * ONE_MINUTE
+    return documents
+
+
+def young_fall(model: str, at: datetime) -> list[Document]:
+    """Return half an hour of two versions and of the week before: the new one lost the early clicks of one scene.
+
+    Of the old version and a week ago, as many clicks again came after more than 5 minutes.
+    """
+    documents = []
+    for version, start, ad_clicks in (("1", at, 180), ("2", at, 30), ("2", at - WEEK, 180)):
+        late_clicks = 180 if (version, start) != ("2", at) else 0
+        for scene, clicks in (("search", 180), ("ad", ad_clicks)):
+            documents += clicked(N - 180, clicks, start, model=model, version=version, scene=scene)
+            documents += late(clicked(180, late_clicks, start, model=model, version=version, scene=scene))
+    return documents
+
+
+def judged_kinds() -> list[Document]:
+    """Return a multiclass model and a regression whose version 2 is worse in one scene, joined with their truth."""
+    documents = []
+    for version in ("1", "2"):
+        for index in range(N):
+            scene = ("search", "ad")[index % 2]
+            is_worse = (version, scene) == ("2", "ad")
+            at = START + index * timedelta(seconds=3)
+            is_right = index % 10 >= (6 if is_worse else 2)
+            predicted = "boots" if is_right else "hats"
+            shoe = of_class(0, predicted, None, at, model="shoes", version=version, scene=scene)
+            shoe |= {"feedback": {"class": "boots"}, "outcome": "correct" if is_right else "incorrect"}
+            error = (6.0 if is_worse else 2.0) * (1 + index % 3) * (-1) ** (index // 2)
+            price = of_number(0, 50.0 + error, at, model="price", version=version, scene=scene)
+            price["feedback"] = {"truth": 50.0, "error": error}
+            documents += [shoe, price]
     return documents
 
 
@@ -49,6 +99,7 @@ def stored_predictions(installed: Cluster) -> None:
         for scene in ("search", "ad"):
             documents += clicked(N, clicks, at, model="everywhere", scene=scene)
     documents += clicked(20, 4, START, model="alone")
+    documents += [*young_fall("young", START), *judged_kinds()]
     with installed.client() as admin:
         deliver(admin, documents)
 
@@ -112,12 +163,64 @@ def test_a_fall_of_all_segments_is_said(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.usefixtures("as_analyst")
+def test_positives_are_counted_at_equal_age(capsys: pytest.CaptureFixture[str]) -> None:
+    """Only clicks within five minutes count, on both sides: late clicks of the reference blame nobody."""
+    early = explained(capsys, "young", "--version", "2", "--against", "1", "--age", "5m")
+
+    assert (early["age"], early["verdict"]) == ("5m", "segment")
+    assert [(row["dimension"], row["value"]) for row in early["causes"]] == [("labels.scene", "ad")]
+    assert (early["before"]["successes"], early["after"]["successes"]) == (360, 210)
+    final = explained(capsys, "young", "--version", "2", "--against", "1")
+    assert (final["age"], final["before"]["successes"]) == ("final", 720)
+    assert main(["explain-drop", "--model", "young", *RANGE, "--age", "5m"]) == 0
+    assert "clicks within 5m after the prediction; predictions younger than 7m" in capsys.readouterr().out
+
+
+def test_a_young_fall_is_explained_without_final_labels(stored_predictions: None, installed: Cluster) -> None:  # noqa: ARG001
+    """Half an hour after a release no label is final: the usual age is five minutes, and too young predictions wait."""
+    question = DropQuestion("young", "2", Interval(START, START + HOUR), "last-week")
+    rules = SettingsByModel.of_process(AgentSettings(segments=("scene",)))
+    with installed.client() as admin:
+        drop = explain_drop(Gateway(admin), question, rules, START + 27 * MINUTE)
+        later = explain_drop(Gateway(admin), question, rules, START + 3 * HOUR)
+
+    assert (drop.comparison.rule.age_text, drop.verdict) == ("5m", "segment")
+    assert [(row.dimension, row.value) for row in drop.causes] == [("labels.scene", "ad")]
+    assert drop.whole.after.trials == 2 * (20 * 60 // 3 + 1 + 180)  # those of the last 7 minutes wait
+    assert later.comparison.rule.age is None
+
+
+@pytest.mark.usefixtures("as_analyst")
+@pytest.mark.parametrize(
+    ("model", "metric", "before", "after"), [("shoes", "accuracy", 0.8, 0.4), ("price", "mae", 4.0, 12.0)]
+)
+def test_other_kinds_are_split_by_their_own_metric(
+    model: str, metric: str, before: float, after: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The scene whose accuracy fell, or whose errors rose, is the cause, and rate and mix are the change."""
+    answer = explained(capsys, model, "--version", "2", "--against", "1")
+
+    assert (answer["metric"], answer["verdict"]) == (metric, "segment")
+    first = answer["causes"][0]
+    assert (first["dimension"], first["value"], first["n_after"]) == ("labels.scene", "ad", N // 2)
+    assert (first["before"], first["after"]) == pytest.approx((before, after))
+    assert answer["difference"] == pytest.approx((after - before) / 2)
+    assert first["share"] == pytest.approx(1.0)
+    assert main(["explain-drop", "--model", model, *RANGE, "--version", "2", "--against", "1"]) == 0
+    assert ("rose" if metric == "mae" else "fell") + f" from {before:g} to {after:g}" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("as_analyst")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--model", "nobody", *RANGE), "nobody has no predictions with known labels"),
         (("--model", "alone", *RANGE), "no predictions with known labels to compare with"),
         (("--model", "broken", "--version", "2", "--against", "2", *RANGE), "are the same version"),
+        (("--model", "broken", "--age", "soon", *RANGE), "--age soon: 'soon' is no fixed length of time"),
+        (("--model", "broken", "--age", "2h", *RANGE), "--age 2h is not between 0 and the attribution window"),
+        (("--model", "shoes", "--metric", "f1", *RANGE), "f1 of a multiclass model cannot be split"),
+        (("--model", "price", "--age", "5m", *RANGE), "price is a regression model"),
         (("--model", "broken", "--from", "2026-03-03", "--to", "2026-03-02"), "--from is not before --to"),
     ],
 )

@@ -123,13 +123,13 @@ ROOMS = (
     Room(
         "monitor_agent/root_causes/",
         "what a fall of a metric comes from: rate and mix by the values of many dimensions, ranked",
-        "metrics pipeline settings",
+        "durations metrics pipeline settings vocabulary",
         "numpy",
     ),
     Room(
         "monitor_agent/es/",
         "everything that reads and writes Elasticsearch: gateway, stores, templates",
-        "clock contracts durations errors http_client metrics pipeline root_causes settings",
+        "clock contracts durations errors http_client metrics pipeline root_causes settings vocabulary",
         "elasticsearch elastic_transport numpy orjson structlog",
     ),
     Room(
@@ -153,7 +153,7 @@ ROOMS = (
     Room(
         "monitor_agent/notifying/",
         "messages about alerts: what is due to whom, outboxes, silences, texts, channels by Apprise",
-        "alerting contracts durations errors es extras log pipeline root_causes settings",
+        "alerting contracts durations errors es extras log metrics pipeline root_causes settings",
         "apprise jinja2 structlog",
     ),
     Room(

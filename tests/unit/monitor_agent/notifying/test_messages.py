@@ -138,12 +138,13 @@ def test_a_message_names_what_a_fall_comes_from() -> None:
     """One sentence with the numbers, in both languages; a shifted mix blames no segment."""
     segment = LikelyCause("segment", "labels.scene", "home", 0.12, 0.08, 0.84, further=1)
     shift = LikelyCause("mix_shift", "labels.scene", share=0.9)
+    feature = LikelyCause("feature", "features.numeric.price", "2 to 3", 0.3, 0.17, age="5m")
     texts = {
         (language, cause.kind): tried_renderer(NotifySettings(language=language))
         .message("active", "k", [ACTIVE], {ACTIVE.id: replace(SAMPLE_FACTS, segment="other", cause=cause)}, NOW)
         .body
         for language in ("en", "zh")
-        for cause in (segment, shift)
+        for cause in (segment, shift, feature)
     }
 
     assert (
@@ -153,3 +154,23 @@ def test_a_message_names_what_a_fall_comes_from() -> None:
     assert "\n下降主要来自 scene=home（之前 12 %，现在 8 %，占下降的 84 %），另有 1 项\n" in texts["zh", "segment"]
     assert "\nno segment is worse: 90 % of the fall comes from other shares of scene\n" in texts["en", "mix_shift"]
     assert "likely segment" not in texts["en", "segment"]
+    assert (
+        "\nthe values of price are not as before: look there first (worst: price=2 to 3, 30 % before, 17 % now), "
+        "by clicks within 5m\n"
+    ) in texts["en", "feature"]
+    assert (
+        "\n特征 price 的取值与之前不同，请先检查（最差：price=2 to 3，之前 30 %，现在 17 %），按预测后 5m 内的点击计\n"
+        in texts["zh", "feature"]
+    )
+
+
+def test_a_message_says_that_its_analysis_did_not_finish() -> None:
+    """The line names the command, in both languages."""
+    facts = replace(SAMPLE_FACTS, cause=None, explain_command="monitor-agent explain-drop --model click")
+    english, chinese = (
+        tried_renderer(NotifySettings(language=language)).message("active", "k", [ACTIVE], {ACTIVE.id: facts}, NOW).body
+        for language in ("en", "zh")
+    )
+
+    assert "not analysed in time; run: monitor-agent explain-drop --model click\n" in english
+    assert "请运行：monitor-agent explain-drop --model click\n" in chinese
