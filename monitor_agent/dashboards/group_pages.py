@@ -144,10 +144,10 @@ class _Groups:
             if total >= MOST_GROUPS:
                 break
         rows = [(row, piece.samples[number]) for piece in pieces for number, row in enumerate(piece.rows)]
-        known = [entry for entry in rows if entry[0][column] is not None]
-        known.sort(key=lambda entry: _sort_key(entry[0][column]), reverse=falling)
+        with_value = [entry for entry in rows if entry[0][column] is not None]
+        with_value.sort(key=lambda entry: _sort_key(entry[0][column]), reverse=falling)
         # Rows without a value stay at the end in both directions.
-        ordered = [*known, *(entry for entry in rows if entry[0][column] is None)][skipped : skipped + size]
+        ordered = [*with_value, *(entry for entry in rows if entry[0][column] is None)][skipped : skipped + size]
         table = replace(
             self.table([]), rows=tuple(row for row, _ in ordered), samples=tuple(sample for _, sample in ordered)
         )

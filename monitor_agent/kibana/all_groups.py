@@ -62,9 +62,9 @@ def only_groups(request: SearchRequest, searches: LayerSearches, keys: Sequence[
     cases: list[Query] = [
         {"bool": {"filter": [{"term": {fields[name]: value}} for name, value in key.items()]}} for key in keys
     ]
-    wanted: Query = {"bool": {"should": cases, "minimum_should_match": 1}}
+    any_of_them: Query = {"bool": {"should": cases, "minimum_should_match": 1}}
     return SearchRequest(
-        request.indices, {**request.body, "query": {"bool": {"filter": [request.body["query"], wanted]}}}
+        request.indices, {**request.body, "query": {"bool": {"filter": [request.body["query"], any_of_them]}}}
     )
 
 
