@@ -110,12 +110,15 @@ def _points(
     """Return the points of one column by the name of their series."""
     x = next((candidate for candidate in table.columns if candidate.id == layer.get("xAccessor")), None)
     points: dict[str, list[Point]] = {}
+    names: dict[Value, str] = {}
     for number, row in enumerate(table.rows):
-        name = formats.text(row[split.id], split.format, split.kind) if split else column.label
+        group = row[split.id] if split else None
+        if group not in names:
+            names[group] = formats.text(group, split.format, split.kind) if split else column.label
         value, sample = row[column.id], None if column.counted else table.sample(number)
         low, high = (row[end.id] for end in ends) if ends else (None, None)
         measured = isinstance(value, (int, float))
-        points.setdefault(name, []).append(
+        points.setdefault(names[group], []).append(
             Point(
                 x=_x_value(row, x) if x else "",
                 value=float(value) if isinstance(value, (int, float)) else None,

@@ -9,8 +9,17 @@ from monitor_agent.contracts.release import RELEASES
 from monitor_agent.dashboards.broken_objects import told_in_its_place
 from monitor_agent.dashboards.extents import empty_reason, extent_of, extent_requests
 from monitor_agent.dashboards.free_filter import free_filter
+from monitor_agent.dashboards.joined_outcomes import joined_outcomes
 from monitor_agent.dashboards.library import Library, PanelDefinition
-from monitor_agent.dashboards.merged_states import MergedRange, is_merged, read_states, state_searches, with_merged
+from monitor_agent.dashboards.merged_states import (
+    MergedRange,
+    counting,
+    few_enough,
+    is_merged,
+    read_states,
+    state_searches,
+    with_merged,
+)
 from monitor_agent.dashboards.palette import colors_of
 from monitor_agent.dashboards.panel_alerts import strip_of_panel
 from monitor_agent.dashboards.panel_views import NO_DATA, Chart, Notice, PanelBody, PanelView
@@ -113,7 +122,7 @@ def dashboard_data(
     merges = any(is_merged(panel.definition.source) for panel in prepared.values())
     states = state_searches(context) if merges else []
     extents = extent_requests(library, dashboard, [panel.definition for panel in prepared.values()])
-    outcomes = iter(search_outcomes(gateway, [*requests, *strip_of.requests, *states, *extents.values()]))
+    outcomes = iter(joined_outcomes(gateway, [*requests, *strip_of.requests, *counting(states), *extents.values()]))
     panels = {name: _with_data(panel, outcomes) for name, panel in prepared.items()}
     colors = colors_of(
         (
@@ -126,7 +135,7 @@ def dashboard_data(
     options = {control.id: _options(next(outcomes)) for control in controls}
     strip = read_strip(strip_of, [next(outcomes) for _ in strip_of.requests])
     if states:
-        merged = read_states([next(outcomes) for _ in states])
+        merged = read_states(_states(gateway, states, [next(outcomes) for _ in states]))
         panels = {name: _with_merged_values(panel, merged) for name, panel in panels.items()}
     spans = {view: next(outcomes) for view in extents}
     span = next(iter(spans.values()), None)
@@ -184,6 +193,15 @@ def _with_data(panel: _Panel, outcomes: Iterator[SearchOutcome]) -> _Panel:
             return _Panel(panel.definition, panel.query, panel.query.read(responses))
     except MonitorError as error:
         return _Panel(panel.definition, panel.query, error=error)
+
+
+def _states(
+    gateway: Gateway, searches: Sequence[SearchRequest], counts: Sequence[SearchOutcome]
+) -> list[SearchOutcome]:
+    """Return the outcomes of searches for states; the count is that of a search that finds none, or too many."""
+    sent = [search for search, count in zip(searches, counts, strict=True) if few_enough(count)]
+    read = iter(search_outcomes(gateway, sent))
+    return [next(read) if few_enough(count) else count for count in counts]
 
 
 def _with_merged_values(panel: _Panel, merged: MergedRange) -> _Panel:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -136,7 +137,13 @@ def date_text(value: Value) -> str:
             return visible(str(value))
     if not isinstance(value, (int, float)):
         return visible(str(value))
-    moment = datetime.fromtimestamp(round(value) / 1000, timezone.utc).astimezone(reader_zone())
+    return _moment_in(round(value), ZONE.get())
+
+
+@lru_cache(maxsize=20_000)
+def _moment_in(milliseconds: int, zone: str) -> str:
+    """Return a moment in a time zone; the charts of a page name the same moments again and again."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, timezone.utc).astimezone(ZoneInfo(zone))
     if moment.microsecond:
         return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
     return moment.strftime("%Y-%m-%d %H:%M:%S" if moment.second else "%Y-%m-%d %H:%M")

@@ -5,10 +5,11 @@ A column of a tile or of a table is merged if its label ends with `(mean of wind
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from monitor_agent.contracts.model_names import ALL_VERSIONS
@@ -60,6 +61,17 @@ def state_searches(context: DashboardContext) -> list[SearchRequest]:
     size = window_size(context.filters) or context.base_window
     before = context.time.moved(context.time.length + timedelta(milliseconds=1))
     return [_request(filters, time, size, context.window_sizes) for time in (context.time, before)]
+
+
+def counting(searches: Sequence[SearchRequest]) -> list[SearchRequest]:
+    """Return the searches for the numbers of windows that others read: states are long, and too many are not read."""
+    bodies = ((indices, body["query"]) for indices, body in searches)
+    return [SearchRequest(indices, {"size": 0, "track_total_hits": True, "query": query}) for indices, query in bodies]
+
+
+def few_enough(count: SearchOutcome) -> bool:
+    """Return whether a search has found windows, and not more than are merged."""
+    return not isinstance(count, ElasticsearchError) and 0 < count["hits"]["total"]["value"] <= MOST_STATES
 
 
 def read_states(outcomes: Sequence[SearchOutcome]) -> MergedRange:
@@ -126,14 +138,16 @@ def _merged(response: SearchResponse) -> MergedValues | None:
 
 def _metrics(windows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return the metrics of the windows of one version; a window inside of a larger one is not counted twice."""
-    longest: list[tuple[Any, Any, Mapping[str, Any]]] = []
+    starts: list[datetime] = []
+    longest: list[tuple[datetime, Mapping[str, Any]]] = []
     for source in sorted(windows, key=lambda window: -parse_duration(window["window_size"])):
         start, end = instants.parse(source["window_start"]), instants.parse(source["window_end"])
-        if not any(first <= start and end <= last for first, last, _ in longest):
-            longest.append((start, end, source))
-    state = merge_all(WindowState.from_blob(source["state_blob"]) for _, _, source in longest)
-    newest = max(longest, key=lambda window: window[1])[2]
-    return measure(state, judged_by=newest.get("judged_by") or "click")
+        place = bisect_right(starts, start)
+        if not place or end > longest[place - 1][0]:
+            starts.insert(place, start)
+            longest.insert(place, (end, source))
+    state = merge_all(WindowState.from_blobs([source["state_blob"] for _, source in longest]))
+    return measure(state, judged_by=longest[-1][1].get("judged_by") or "click")
 
 
 def _with_merged(layer: Layer, table: Table, merged: MergedRange) -> Table:

@@ -102,8 +102,9 @@ def hover_bands(series: Sequence[Series], axes: Axes) -> Spec:
     for number, entry in enumerate(series):
         for point in entry.points:
             at = float(point.x or 0)
-            band = bands.setdefault(at, {"x": at, "w": formats.moment_text(point.x), **nothing})
-            band[f"v{number}"] = point.full_text
+            if at not in bands:
+                bands[at] = {"x": at, "w": formats.moment_text(point.x), **nothing}
+            bands[at][f"v{number}"] = point.full_text
     # The band lies around its mark: a bar begins at its moment, a point of a line is there.
     half = axes.interval / 2
     middle = half if series[0].kind.startswith("bar") else 0.0

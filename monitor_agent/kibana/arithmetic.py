@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any
 
 Number = float | None
+Computation = Callable[[Mapping[str, Number]], Number]
+"""A value from operands by id."""
 
 FUNCTIONS: dict[str, tuple[int, Callable[..., Number]]] = {
     "add": (2, lambda a, b: a + b),
@@ -19,22 +22,41 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Number]]] = {
 """Name -> its number of arguments, and the function; None = undefined."""
 
 
-def evaluate(tree: Any, values: Mapping[str, Number]) -> Number:
-    """Return the value of a `tinymathAst`; None if an operand is undefined.
+def compiled(tree: Any) -> Computation:
+    """Return the function that computes a `tinymathAst` from its operands by id; None if an operand is undefined.
+
+    A chart computes a formula for thousands of points, so the tree is read once.
 
     Parameters
     ----------
     tree : a number, the id of an operand, or `{"type": "function", "name": ..., "args": [...]}`.
-    values : the operands by id.
 
-    >>> evaluate({"type": "function", "name": "divide", "args": ["a", 4]}, {"a": 2.0})
-    0.5
+    >>> share = compiled({"type": "function", "name": "divide", "args": ["a", 4]})
+    >>> share({"a": 2.0}), share({"a": None})
+    (0.5, None)
     """
     if isinstance(tree, str):
-        return values[tree]
+        return itemgetter(tree)
     if not isinstance(tree, Mapping):
-        return float(tree)
-    arguments = [evaluate(argument, values) for argument in tree["args"]]
-    if any(argument is None for argument in arguments):
-        return None
-    return FUNCTIONS[tree["name"]][1](*arguments)
+        number = float(tree)
+        return lambda _values: number
+    function, arguments = FUNCTIONS[tree["name"]][1], [compiled(argument) for argument in tree["args"]]
+    if len(arguments) == 1:
+        return _of_one(function, arguments[0])
+    return _of_two(function, *arguments)
+
+
+def _of_one(function: Callable[..., Number], argument: Computation) -> Computation:
+    def value(values: Mapping[str, Number]) -> Number:
+        a = argument(values)
+        return None if a is None else function(a)
+
+    return value
+
+
+def _of_two(function: Callable[..., Number], first: Computation, second: Computation) -> Computation:
+    def value(values: Mapping[str, Number]) -> Number:
+        a, b = first(values), second(values)
+        return None if a is None or b is None else function(a, b)
+
+    return value

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from monitor_agent.durations import parse_duration
-from monitor_agent.kibana.arithmetic import evaluate
+from monitor_agent.kibana.arithmetic import Computation, compiled
 from monitor_agent.kibana.data_views import DataView, Format
 from monitor_agent.kibana.lens import RECORDS, AnnotationQuery, Column, Layer
 from monitor_agent.kibana.lens_searches import LayerSearch, LayerSearches, grouping_names, labelled_filters
@@ -104,21 +104,27 @@ def layer_table(searches: LayerSearches, responses: Sequence[SearchResponse]) ->
     responses : to `searches.searches`, in order.
     """
     layer = searches.layer
-    rows: dict[tuple[Value, ...], dict[str, Value]] = {} if layer.buckets else {(): {}}
+    groups = layer.buckets
+    names = [column.id for column in groups]
+    rows: dict[tuple[Value, ...], dict[str, Value]] = {} if groups else {(): {}}
     samples: dict[tuple[Value, ...], Sample] = {}
     for search, response in zip(searches.searches, responses, strict=True):
         top = {"doc_count": _total(response), **response.get("aggregations", {})}
-        for key, bucket in _leaves(layer.buckets, top, search.shift):
-            row = rows.setdefault(key, dict(zip((column.id for column in layer.buckets), key, strict=True)))
+        for key, bucket in _leaves(groups, top, search.shift):
+            row = rows.get(key)
+            if row is None:
+                row = rows[key] = dict(zip(names, key, strict=True))
             if not search.shift:
                 samples[key] = read_sample(bucket, bucket["doc_count"], searches.view)
             for column in search.metrics:
                 row[column.id] = _scaled(column, _value(column, search, bucket), key, searches)
+    metrics, derived = [column.id for column in layer.metrics], layer.derived
+    formulas = {column.id: compiled(column.params["tinymathAst"]) for column in derived if column.operation == "math"}
     for row in rows.values():
-        for column in layer.metrics:
-            row.setdefault(column.id, None)
-        for column in layer.derived:
-            _derive(layer, column, row)
+        for name in metrics:
+            row.setdefault(name, None)
+        for column in derived:
+            _derive(layer, column, row, formulas)
     visible = [column for column in layer.columns.values() if not _is_helper(layer, column)]
     columns = tuple(table_column(column, searches.view) for column in visible)
     keys, left_out = _largest_groups(layer, rows, samples)
@@ -127,7 +133,7 @@ def layer_table(searches: LayerSearches, responses: Sequence[SearchResponse]) ->
         tuple({column.id: rows[key][column.id] for column in visible} for key in keys),
         tuple(samples.get(key, Sample(0)) for key in keys) if searches.searches else (),
         left_out,
-        sum(_omitted(response.get("aggregations", {})) for response in responses[:1]),
+        sum(_omitted(groups, response.get("aggregations", {})) for response in responses[:1]),
     )
 
 
@@ -192,12 +198,17 @@ def _grouped(
                 yield f"{key}{JOIN}{further}", leaf
 
 
-def _omitted(node: Any) -> int:
+def _omitted(columns: Sequence[Column], bucket: SearchResponse) -> int:
     """Return how many documents are in groups that Elasticsearch left out, because a panel has room for so many."""
-    if not isinstance(node, Mapping):
+    return _omitted_of([name for column in columns for name in grouping_names(column)], bucket)
+
+
+def _omitted_of(names: Sequence[str], bucket: SearchResponse) -> int:
+    if not names or names[0] not in bucket:
         return 0
-    inner = sum(_omitted(bucket) for bucket in node["buckets"]) if isinstance(node.get("buckets"), list) else 0
-    return int(node.get("sum_other_doc_count", 0)) + inner + sum(_omitted(child) for child in node.values())
+    node = bucket[names[0]]
+    buckets = node["buckets"].values() if isinstance(node["buckets"], Mapping) else node["buckets"]
+    return int(node.get("sum_other_doc_count", 0)) + sum(_omitted_of(names[1:], inner) for inner in buckets)
 
 
 def _largest_groups(
@@ -286,15 +297,17 @@ def _seconds(key: tuple[Value, ...], searches: LayerSearches) -> float:
     return time.length.total_seconds()
 
 
-def _derive(layer: Layer, column: Column, row: dict[str, Value]) -> Value:
+def _derive(layer: Layer, column: Column, row: dict[str, Value], formulas: Mapping[str, Computation]) -> Value:
     """Return the value of a column computed from others; add this value and the values of the others to the row."""
     if column.id in row:
         return row[column.id]
-    operands = {name: _derive(layer, layer.columns[name], row) for name in column.references}
+    for name in column.references:
+        if name not in row:
+            _derive(layer, layer.columns[name], row, formulas)
     if column.operation == "static_value":
         row[column.id] = float(column.params["value"])
     elif column.operation == "math":
-        row[column.id] = evaluate(column.params["tinymathAst"], operands)  # type: ignore[arg-type]
+        row[column.id] = formulas[column.id](row)  # type: ignore[arg-type]
     else:
-        row[column.id] = operands[column.references[0]]
+        row[column.id] = row[column.references[0]]
     return row[column.id]

@@ -36,18 +36,23 @@ def with_window_size(filters: Iterable[Mapping[str, Any]], old: str, new: str) -
 
 
 def fitting_window(window: str, stored: Iterable[str], time: TimeRange) -> str:
-    """Return the size of the stored windows that a chart has room for: the chosen one, or the next larger one.
+    """Return the size of the stored windows that a chart has room for: not smaller than the chosen one.
+
+    It is the next size that fills a bar, if it is not much longer than a bar; else the greatest that fits into a bar.
 
     >>> from datetime import datetime, timedelta
     >>> fortnight = TimeRange(datetime(2026, 3, 2), datetime(2026, 3, 16))
     >>> fitting_window("1h", ["1h", "1d", "7d"], fortnight), fitting_window("1h", ["1h", "7d"], fortnight)
     ('1d', '1h')
+    >>> fitting_window("1h", ["1h", "1d"], TimeRange(datetime(2025, 3, 2), datetime(2026, 3, 16)))
+    '1d'
     """
     bar = parse_duration(interval("auto", time))
     if bar <= parse_duration(window):
         return window
-    sizes = sorted(stored, key=parse_duration)
-    return next((size for size in sizes if bar <= parse_duration(size) <= bar * _FEW_BARS), window)
+    sizes = sorted((window, *stored), key=parse_duration)
+    fitting = [size for size in sizes if parse_duration(window) <= parse_duration(size) <= bar]
+    return next((size for size in sizes if bar <= parse_duration(size) <= bar * _FEW_BARS), fitting[-1])
 
 
 def _by_size(query: Mapping[str, Any], size: str) -> dict[str, Any]:

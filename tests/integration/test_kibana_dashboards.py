@@ -12,16 +12,21 @@ from typing import Any
 
 import pytest
 
+from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.dashboards.dashboard_data import dashboard_data
+from monitor_agent.dashboards.joined_outcomes import joined_outcomes
 from monitor_agent.dashboards.library import read_library
 from monitor_agent.dashboards.panel_views import Notice
 from monitor_agent.es.connection import connect
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.search_outcomes import search_outcomes
 from monitor_agent.kibana.dashboard_check import views_of
 from monitor_agent.kibana.dashboard_model import dashboard
 from monitor_agent.kibana.folder import read_objects
+from monitor_agent.kibana.joined_searches import joined_searches
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.panel_query import PanelData, panel_query, panel_source
+from monitor_agent.kibana.searches import SearchRequest
 from monitor_agent.kibana.times import TimeRange, time_range
 from tests.cluster import Cluster
 from tests.command_line import monitor_agent
@@ -207,3 +212,44 @@ def test_releases_are_marked(cluster: Cluster, objects: dict[str, SavedObject]) 
     data = panel_data("model-quality", "quality-f1-over-time", cluster, objects)
 
     assert [release.text for release in data.annotations] == ["1", "2", "3"]
+
+
+def test_joined_searches_respond_as_single_ones(cluster: Cluster, objects: dict[str, SavedObject]) -> None:
+    """Every panel of every dashboard reads the same from fewer searches."""
+    library = read_library(ROOT / "kibana")
+    for board in library.dashboards.values():
+        context = board.context(time_range(board.start, board.end, NOW))
+        requests = [
+            request
+            for panel in board.panels
+            if panel.kind != "markdown"
+            for request in panel_query(
+                panel_source(objects[f"objects/{panel.kind}/{panel.target}.json"]), library.views, context
+            ).requests
+        ]
+        with closing(Gateway(connect(cluster.settings("viewer")))) as gateway:
+            of_joined, of_single = joined_outcomes(gateway, requests), search_outcomes(gateway, requests)
+
+        assert [_content(outcome) for outcome in of_joined] == [_content(outcome) for outcome in of_single], board.id
+        assert len(joined_searches(requests).requests) < len(requests), board.id
+
+
+def _content(outcome: Any) -> Any:
+    """Return a response without what differs each time, such as how long it took."""
+    return {name: value for name, value in outcome.items() if name in ("hits", "aggregations")}
+
+
+def test_a_refused_search_leaves_those_that_it_was_joined_with(cluster: Cluster) -> None:
+    """The sum of a word is refused; the sum of the same documents' predictions is there."""
+    sums = [
+        SearchRequest(PERFORMANCE.pattern, {"size": 0, "aggs": {"value": {"sum": {"field": name}}}})
+        for name in ("predictions", "state")
+    ]
+    assert len(joined_searches(sums).requests) == 1
+
+    with closing(Gateway(connect(cluster.settings("viewer")))) as gateway:
+        predictions, words = joined_outcomes(gateway, sums)
+
+    assert isinstance(predictions, dict)
+    assert predictions["aggregations"]["value"]["value"] > 0
+    assert "not supported for aggregation [sum]" in str(words)
