@@ -21,6 +21,7 @@ from monitor_agent.clock import Clock
 from monitor_agent.dashboards import compression, drop_page, error_pages, formats, start_page, table_routes
 from monitor_agent.dashboards.alert_forms import AlertForms
 from monitor_agent.dashboards.alert_routes import AlertPages
+from monitor_agent.dashboards.assets import static_path
 from monitor_agent.dashboards.dashboard_data import DashboardData, dashboard_data
 from monitor_agent.dashboards.free_filter import free_filter
 from monitor_agent.dashboards.library import END, START, Library
@@ -86,7 +87,8 @@ class Viewer:
 
 def create_app(viewer: Viewer) -> Flask:
     """Return the application."""
-    app = Flask(__name__)
+    app = Flask(__name__, static_url_path=static_path())
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = LONGEST_CACHE
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     compression.register(app)
     _add_guards(app, viewer)
@@ -186,6 +188,8 @@ def _add_guards(app: Flask, viewer: Viewer) -> None:
     def add_headers(response: Response) -> Response:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        if request.endpoint == "static" and response.status_code < HTTPStatus.BAD_REQUEST:
+            response.cache_control.immutable = True
         return response
 
 

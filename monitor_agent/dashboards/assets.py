@@ -1,7 +1,11 @@
-"""The chart library that pages load: Vega, Vega-Lite and Vega-Embed, from the Python package that ships them."""
+"""What pages load: their own scripts and styles, and the chart library, from the Python package that ships it.
+
+The chart library is Vega, Vega-Lite and Vega-Embed.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +17,15 @@ from monitor_agent.files import replace_file
 
 PACKAGE = "vl-convert-python"
 VEGA_LITE = "6.4"
+STATIC = Path(__file__).parent / "static"
+
+
+def static_path() -> str:
+    """Return the path of the pages' own files; it names their content, so that browsers may keep them for long."""
+    digest = hashlib.blake2b(digest_size=6)
+    for path in sorted(STATIC.iterdir()):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return f"/static/{digest.hexdigest()}"
 
 
 def charts_library() -> ModuleType:

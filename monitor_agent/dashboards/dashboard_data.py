@@ -135,8 +135,7 @@ def dashboard_data(
     options = {control.id: _options(next(outcomes)) for control in controls}
     strip = read_strip(strip_of, [next(outcomes) for _ in strip_of.requests])
     if states:
-        merged = read_states(_states(gateway, states, [next(outcomes) for _ in states]))
-        panels = {name: _with_merged_values(panel, merged) for name, panel in panels.items()}
+        panels = _merged_panels(gateway, panels, states, [next(outcomes) for _ in states])
     spans = {view: next(outcomes) for view in extents}
     span = next(iter(spans.values()), None)
     page = _Page(dashboard.id, colors, strip, lambda definition: empty_reason(definition, library, spans, time))
@@ -195,13 +194,21 @@ def _with_data(panel: _Panel, outcomes: Iterator[SearchOutcome]) -> _Panel:
         return _Panel(panel.definition, panel.query, error=error)
 
 
-def _states(
-    gateway: Gateway, searches: Sequence[SearchRequest], counts: Sequence[SearchOutcome]
-) -> list[SearchOutcome]:
-    """Return the outcomes of searches for states; the count is that of a search that finds none, or too many."""
+def _merged_panels(
+    gateway: Gateway, panels: dict[str, _Panel], searches: Sequence[SearchRequest], counts: Sequence[SearchOutcome]
+) -> dict[str, _Panel]:
+    """Return panels with merged values; the states are read only if there are rows for them, and not too many."""
+    if not any(_has_merged_rows(panel) for panel in panels.values()):
+        return panels
     sent = [search for search, count in zip(searches, counts, strict=True) if few_enough(count)]
     read = iter(search_outcomes(gateway, sent))
-    return [next(read) if few_enough(count) else count for count in counts]
+    merged = read_states([next(read) if few_enough(count) else count for count in counts])
+    return {name: _with_merged_values(panel, merged) for name, panel in panels.items()}
+
+
+def _has_merged_rows(panel: _Panel) -> bool:
+    tables = panel.data.tables.values() if panel.data and is_merged(panel.definition.source) else ()
+    return any(table.rows for table in tables)
 
 
 def _with_merged_values(panel: _Panel, merged: MergedRange) -> _Panel:

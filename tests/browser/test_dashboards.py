@@ -197,9 +197,10 @@ def test_a_table_sorts_turns_pages_and_is_downloaded(reader: Reader) -> None:
     assert len(lines) == 23
     assert lines[0].startswith("Model,Version,Query,Predictions,Requests,Clicks,CTR (share)")
 
-    cells_of = (
-        "async (rows) => (await import('/static/tables.js')).csv({columns: [{label: 'a', kind: 'string'}], rows})"
-    )
+    cells_of = """async (rows) => {
+        const tables = new URL("tables.js", document.querySelector("script[type=module]").src);
+        return (await import(tables)).csv({columns: [{label: "a", kind: "string"}], rows});
+    }"""
     formulas = ["=1", " =1", "\u00a0+1", "\ufeff@x", "\0=1", "＝1", "－1", "\t1", "-2+3"]
     written = page.evaluate(cells_of, [[text] for text in [*formulas, "a=b", -2.5]]).split("\r\n")
     assert all(text.lstrip('"').startswith("'") for text in written[1:10])

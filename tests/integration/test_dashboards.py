@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from monitor_agent.dashboards.assets import static_path
 from monitor_agent.settings import environment_of
 from tests.cluster import Cluster
 from tests.integration.kibana_world import filled_world
@@ -46,7 +47,7 @@ def data(viewer: str, dashboard: str, **query: str) -> Any:
 
 def test_credentials_and_addresses_never_reach_a_page(world: Cluster, viewer: str) -> None:
     """No page, no data and no script names a password, a user, or where Elasticsearch is."""
-    paths = ["/", "/alerts", "/static/viewer.js", "/static/state.js"]
+    paths = ["/", "/alerts", f"{static_path()}/viewer.js", f"{static_path()}/state.js"]
     for name in DASHBOARDS:
         paths += [f"/dashboards/{name}", f"/dashboards/{name}/data?{urlencode(RANGE)}"]
     for path in paths:

@@ -231,7 +231,9 @@ def test_the_viewer_draws_the_dashboards(
         wait_until(address.exists, 60)
         url = read_address(address)
         _, _, index = fetch(url)
-        status, _, _ = fetch(f"{url}/static/viewer.css")
+        style = re.search(r'href="(/static/[^"]+/viewer.css)"', index)
+        assert style is not None
+        status, _, _ = fetch(url + style[1])
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)

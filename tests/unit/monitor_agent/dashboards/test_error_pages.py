@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
 from monitor_agent.dashboards import visitor_work
+from monitor_agent.dashboards.assets import static_path
 from tests.unit.monitor_agent.dashboards.test_login import DATA, TOKEN, enter, respond, viewer_of
 from tests.unit.monitor_agent.es.answers import Answer
 
@@ -53,7 +54,7 @@ def test_a_person_gets_a_page_and_a_program_one_line(method: str, path: str, sta
 
     assert [answer.status_code for answer in (page, line, dots)] == [status] * 3
     assert page.mimetype == "text/html"
-    assert 'href="/static/viewer.css"' in page.text
+    assert f'href="{static_path()}/viewer.css"' in page.text
     assert 'href="/">All dashboards' in page.text
     assert words.replace("<", "&lt;").replace(">", "&gt;").lower() in page.text.lower()
     assert "<script>" not in page.text.replace("</script>", "").partition("<body>")[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from monitor_agent.clock import FixedClock
 from monitor_agent.dashboards.app import Viewer, create_app
+from monitor_agent.dashboards.assets import static_path
 from monitor_agent.dashboards.library import read_library
 from monitor_agent.dashboards.login import LoginPages, login_method, require_security
 from monitor_agent.dashboards.server import PATIENCE
@@ -80,7 +82,7 @@ def test_nothing_is_shown_without_the_token() -> None:
         data = client.get(DATA)
         assert (data.status_code, json.loads(data.data)["login"]) == (401, "/login")
         assert client.get("/dashboards/no-such").status_code == 303
-        assert client.get("/static/viewer.js").status_code == 200
+        assert client.get(f"{static_path()}/viewer.js").status_code == 200
         assert "Serving" not in client.get("/login").text
         assert server.requests == []
 
@@ -256,10 +258,25 @@ def test_no_text_of_a_request_is_an_error_of_the_viewer(start: str, value: str, 
     assert {answer.status_code for answer in answers} <= {200, 303, 308, 400, 404}
 
 
+def test_scripts_are_loaded_once() -> None:
+    """A page names all modules of its script at once, and a browser keeps them until their content changes."""
+    with viewer_of("none") as (client, _server):
+        page = client.get("/dashboards/serving").text
+        preloaded = re.findall(r'<link rel="modulepreload" href="([^"]+)"', page)
+        scripts = {path: client.get(path) for path in preloaded}
+
+    imported = {name for script in scripts.values() for name in re.findall(r'from "\./([^"]+)"', script.text)}
+    assert {path.rpartition("/")[2] for path in preloaded} == {*imported, "viewer.js"}
+    for script in scripts.values():
+        assert script.cache_control.max_age == 365 * 86_400
+        assert script.cache_control.immutable
+
+
 def test_answers_are_compressed_for_clients_that_take_it() -> None:
     """The same content; a short answer stays as it is."""
+    style = f"{static_path()}/viewer.css"
     with viewer_of("none") as (client, _server):
-        for path in ("/dashboards/serving", DATA, "/static/viewer.css"):
+        for path in ("/dashboards/serving", DATA, style):
             plain = client.get(path)
             packed = client.get(path, headers={"Accept-Encoding": "br, gzip"})
             assert "Content-Encoding" not in plain.headers
@@ -268,7 +285,7 @@ def test_answers_are_compressed_for_clients_that_take_it() -> None:
             assert all("Accept-Encoding" in answer.headers["Vary"] for answer in (plain, packed))
             assert int(packed.headers["Content-Length"]) == len(packed.data) < len(plain.data)
         tag = packed.headers["ETag"]
-        again = client.get("/static/viewer.css", headers={"Accept-Encoding": "gzip", "If-None-Match": tag})
+        again = client.get(style, headers={"Accept-Encoding": "gzip", "If-None-Match": tag})
         assert again.status_code == 304
-        refused = client.get("/static/viewer.css", headers={"Accept-Encoding": "gzip;q=0"})
+        refused = client.get(style, headers={"Accept-Encoding": "gzip;q=0"})
         assert "Content-Encoding" not in refused.headers
