@@ -16,7 +16,8 @@ function charts() {
   });
   return library;
 }
-if (document.querySelector("[data-panel]")) charts().catch(() => {});
+// It is large: the page is painted before it runs.
+if (document.querySelector("[data-panel]")) requestAnimationFrame(() => setTimeout(() => charts().catch(() => {})));
 
 const theme = () => document.documentElement.dataset.theme;
 
