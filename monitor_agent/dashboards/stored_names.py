@@ -29,7 +29,7 @@ class StoredNames:
     Attributes
     ----------
     names : `model/version`, those that appeared first come first.
-    window_sizes : the sizes of the stored windows.
+    window_sizes : the sizes of windows that all models have: another size would leave models out.
     base_window : the size of the base windows; empty if models have several.
     """
 
@@ -68,9 +68,10 @@ def _body() -> dict[str, Any]:
     first = {"first": {"min": {"field": "@timestamp"}}}
     versions = {"terms": {"field": "model_version", "size": MOST_NAMES, "exclude": ["all"]}, "aggs": first}
     models = {"terms": {"field": "model_name", "size": MOST_NAMES}, "aggs": {"versions": versions}}
-    base = {"base": {"filter": {"term": {"is_base_window": True}}}}
-    sizes = {"terms": {"field": "window_size", "size": MOST_NAMES}, "aggs": base}
-    return {"size": 0, "track_total_hits": False, "aggs": {"models": models, "sizes": sizes}}
+    count = {"cardinality": {"field": "model_name"}}
+    of_size = {"base": {"filter": {"term": {"is_base_window": True}}}, "count": count}
+    sizes = {"terms": {"field": "window_size", "size": MOST_NAMES}, "aggs": of_size}
+    return {"size": 0, "track_total_hits": False, "aggs": {"models": models, "sizes": sizes, "count": count}}
 
 
 def _read(aggregations: dict[str, Any]) -> StoredNames:
@@ -82,4 +83,5 @@ def _read(aggregations: dict[str, Any]) -> StoredNames:
     sizes = aggregations.get("sizes", {}).get("buckets", ())
     names = sorted(first_seen, key=lambda name: (first_seen[name], name))
     base = [bucket["key"] for bucket in sizes if bucket["base"]["doc_count"]]
-    return StoredNames(tuple(names), tuple(bucket["key"] for bucket in sizes), base[0] if len(base) == 1 else "")
+    of_all = (bucket["key"] for bucket in sizes if bucket["count"] == aggregations["count"])
+    return StoredNames(tuple(names), tuple(of_all), base[0] if len(base) == 1 else "")
