@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from monitor_agent.kibana.searches import SearchRequest, SearchResponse
 
 _PERCENTILES = "percentiles"
+_WITH_BUCKETS = ("terms", "date_histogram", "range", "filters", "filter")
 _PLAIN = ("key", "key_as_string", "doc_count", "from", "from_as_string", "to", "to_as_string")
 """What a bucket holds beside its aggregations."""
 
@@ -27,11 +28,13 @@ class _Reading:
     Attributes
     ----------
     percents : the percentiles that the search asks for; empty if it asks for none.
+    buckets : whether it has buckets, or is one; another search may compute more in them.
     """
 
     name: str
-    inner: Mapping[str, _Reading] = field(default_factory=dict)
-    percents: tuple[float, ...] = ()
+    inner: Mapping[str, _Reading]
+    percents: tuple[float, ...]
+    buckets: bool
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ def _named_by_content(
             content = {**outside, _PERCENTILES: {**outside[_PERCENTILES], "percents": bool(percents)}}
         new = names.setdefault(json.dumps(content, sort_keys=True), f"a{len(names)}")
         _add(renamed, {new: {**outside, **({"aggs": inner} if inner else {})}})
-        readings[name] = _Reading(new, inner_readings, percents)
+        buckets = any(kind in outside for kind in _WITH_BUCKETS)
+        readings[name] = _Reading(new, inner_readings, percents, buckets)
     return renamed, readings
 
 
@@ -138,7 +142,7 @@ def _add(into: _Aggregations, aggregations: _Aggregations) -> None:
 def _read(joined: Mapping[str, Any], readings: Mapping[str, _Reading]) -> dict[str, Any]:
     """Return the aggregations of one search under its own names."""
     return {
-        name: _node(joined[reading.name], reading) if reading.inner or reading.percents else joined[reading.name]
+        name: _node(joined[reading.name], reading) if reading.buckets or reading.percents else joined[reading.name]
         for name, reading in readings.items()
         if reading.name in joined
     }

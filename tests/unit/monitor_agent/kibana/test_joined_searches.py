@@ -85,6 +85,22 @@ def test_groups_ordered_by_a_filtered_percentile_name_its_new_path() -> None:
     assert groups["terms"]["order"] == {f"{outer}>{inner}.95": "desc"}
 
 
+def test_a_panel_that_only_counts_reads_only_the_counts() -> None:
+    """The sums of another panel in the same groups are not in its buckets."""
+    groups = {"terms": {"field": "version"}}
+    joined = joined_searches(
+        [search({"series": groups}), search({"series": {**groups, "aggs": {"value": {"sum": {"field": "price"}}}}})]
+    )
+    ((_, body),) = joined.requests
+    ((name, aggregation),) = body["aggs"].items()
+    (inner,) = aggregation["aggs"]
+    response = {"aggregations": {name: {"buckets": [{"key": "2", "doc_count": 3, inner: {"value": 7.0}}]}}}
+
+    counts, sums = (joined.response(place, response)["aggregations"]["series"]["buckets"] for place in (0, 1))
+    assert counts == [{"key": "2", "doc_count": 3}]
+    assert sums == [{"key": "2", "doc_count": 3, "value": {"value": 7.0}}]
+
+
 def test_other_documents_stay_apart() -> None:
     """Another query is another search, and a list of documents keeps its body."""
     count = {"value": {"filter": ANSWERED}}
