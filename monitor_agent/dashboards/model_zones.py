@@ -14,7 +14,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.model_settings_store import ModelSettingsStore
 from monitor_agent.kibana.tables import JOIN
 from monitor_agent.settings import AgentSettings
-from monitor_agent.settings.model_tables import DEFAULT, Tables, settings_of_table
+from monitor_agent.settings.model_tables import DEFAULT, Tables, settings_of
 
 FRESH_SECONDS = 60.0
 SEVERAL = "UTC"
@@ -45,7 +45,7 @@ def model_zone(gateway: Gateway, process: AgentSettings, models: Iterable[str]) 
     try:
         tables = _stored_tables(gateway)
         names = sorted(set(models)) or sorted({name.rpartition(JOIN)[0] for name in stored_names(gateway).names})
-        zones = {name: settings_of_table(tables, name).time_zone for name in names or [DEFAULT]} if tables else {}
+        zones = {name: settings_of(tables, name).time_zone for name in names or [DEFAULT]} if tables else {}
     except MonitorError:  # the panels say what cannot be read
         zones = {}
     return zone_of(zones, process)

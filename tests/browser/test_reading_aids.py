@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from datetime import datetime, timezone
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -20,7 +21,10 @@ from tests.browser.conftest import DRAWN_PAGE, PATIENCE_MILLISECONDS, Reader
 from tests.cluster import Cluster
 from tests.integration.test_dashboards import change
 from tests.viewers import ROOT, address_of, fetch, viewer_on
+from tests.waiting import wait_until
 
+PATIENCE_SECONDS = 120.0
+"""A new viewer on a busy machine may refuse the first searches."""
 CHART = "#panel-quality-f1-over-time"
 TOOLTIP = "#vg-tooltip-element"
 
@@ -85,6 +89,7 @@ def test_the_zone_of_the_model_is_that_of_its_settings(browser: Browser, elastic
     with viewer_on(elasticsearch) as url, browser.new_page() as page:
         page.set_default_timeout(PATIENCE_MILLISECONDS)
         address = address_of(url, "serving", refresh="0", **{"c.model": "click"})
+        wait_until(lambda: fetch(address.replace("serving?", "serving/data?"))[0] == HTTPStatus.OK, PATIENCE_SECONDS)
         page.goto(address)
         page.wait_for_selector(DRAWN_PAGE)
         page.get_by_label("Time zone").select_option("model")
