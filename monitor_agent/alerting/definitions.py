@@ -8,6 +8,7 @@ silent.
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from typing import Any
 from monitor_agent.alerting import kql
 from monitor_agent.alerting.firings import FiringRule
 from monitor_agent.contracts.alert import GROUP_FIELDS, SEVERITIES
+from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.durations import in_one_unit, parse_duration
-from monitor_agent.errors import DataError, suggestion
+from monitor_agent.errors import DataError, name_meant, suggestion
 from monitor_agent.product_files import ALERTS
 
 if sys.version_info >= (3, 11):
@@ -33,6 +35,9 @@ _FORMER_KEYS = {"held_back_by": "inhibited_by"}
 """Keys of earlier versions: refused like every unknown key, but the error names the key of today."""
 
 _DURATIONS = {"look_back", "every", "throttle"}
+_TYPES = {"str": str, "int": int, "bool": bool}
+_TYPE_NAMES = {str: "a text", int: "a whole number", bool: "true or false"}
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +56,8 @@ class Alert(FiringRule):
     holds: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse values that contradict each other."""
+        """Refuse values of the wrong type, and those that contradict each other."""
+        self._check_types()
         if bool(self.at_least) == bool(self.fewer_than):
             raise DataError(f"the alert {self.id} needs either at_least or fewer_than")
         if self.group_by and (self.fewer_than or not self.agent):
@@ -64,8 +70,22 @@ class Alert(FiringRule):
         if not 1 <= needed <= of or self.quiet < 1:
             raise DataError(f"the alert {self.id}: looks are [N, M] with 1 <= N <= M, quiet is 1 or more")
         for text in (self.look_back, self.interval, self.throttle):
-            parse_duration(text)
+            if not parse_duration(text):
+                raise DataError(f"the alert {self.id}: {text} is no length of time", "write 1s or more")
         self._check_fields()
+
+    def _check_types(self) -> None:
+        for entry in dataclasses.fields(self):
+            value, type_ = getattr(self, entry.name), _TYPES.get(str(entry.type))
+            # A bool is an int, too.
+            if type_ is not None and (not isinstance(value, type_) or (type_ is int and isinstance(value, bool))):
+                raise DataError(f"the alert {self.id}: {_key_of(entry.name)} is {_TYPE_NAMES[type_]}")
+        if not _ID.fullmatch(self.id):
+            raise DataError(f"{self.id!r} is no id of an alert", "use letters, digits and _ . -")
+        if not self.title.strip():
+            raise DataError(f"the alert {self.id}: its title is empty", "write what is wrong in a few words")
+        if self.at_least < 0 or self.fewer_than < 0:
+            raise DataError(f"the alert {self.id}: at_least and fewer_than are 1 or more")
 
     def _check_fields(self) -> None:
         limits = self.limits()
@@ -77,6 +97,24 @@ class Alert(FiringRule):
         if self.holds and not (self.values and self.group_by):
             raise DataError(f"the alert {self.id}: holds needs values and group_by")
         kql.query(self.holds)
+
+    def check_index(self) -> None:
+        """Refuse an index or a field that does not exist: the alert would never fire.
+
+        Raises
+        ------
+        DataError
+            If the index is none of the product, or has no such field.
+        """
+        contract = next((row for row in CONTRACTS if row.has_index(self.index)), None)
+        if contract is None:
+            known = [row.pattern for row in CONTRACTS]
+            raise DataError(f"the alert {self.id}: there is no index {self.index}", suggestion(self.index, known))
+        for name in sorted(kql.fields(self.where) | kql.fields(self.holds)):
+            if not contract.has_field(name):
+                meant = name_meant(name, contract.fields)
+                hint = f"did you mean {meant}?" if meant else "docs/fields.md lists the fields"
+                raise DataError(f"the alert {self.id}: {self.index} has no field {name}", hint)
 
     @property
     def comparison(self) -> tuple[str, int]:
@@ -137,12 +175,16 @@ def parse_alerts(text: str) -> list[Alert]:
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"alerts.toml is no TOML: {error}", "correct the file") from error
     alerts = [_alert(name, table) for name, table in tables.items()]
+    for alert in alerts:
+        alert.check_index()
     inhibiting = {alert.id for alert in alerts if alert.agent and not alert.inhibited_by}
     for alert in alerts:
         for name in alert.inhibited_by:
             if name not in inhibiting:
+                others = ", ".join(sorted(inhibiting - {alert.id}))
                 raise DataError(
-                    f"the alert {alert.id}: {name} cannot inhibit it", f"use {', '.join(sorted(inhibiting))}"
+                    f"the alert {alert.id}: {name} cannot inhibit it",
+                    f"use {others}" if others else "leave inhibited_by out",
                 )
     return alerts
 
@@ -171,6 +213,10 @@ def _alert(name: str, table: Any) -> Alert:
         raise DataError(f"the alert {name} is incomplete", f"add {', '.join(missing)}")
     try:
         return Alert(id=name, **{_ATTRIBUTES.get(key, key): value for key, value in values.items()})
+    except DataError as error:
+        if f"the alert {name}" in error.message:
+            raise
+        raise DataError(f"the alert {name}: {error.message}", error.hint) from error
     except (TypeError, ValueError) as error:
         raise DataError(f"the alert {name} has a value of the wrong type: {error}") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import getpass
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -18,7 +19,7 @@ from monitor_agent.cli._output import NOTHING, print_json, print_line, print_tab
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.alert import SEVERITIES
-from monitor_agent.errors import DataError, SettingsError, suggestion
+from monitor_agent.errors import DataError, SettingsError, name_meant, suggestion
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.retry import Backoff
 from monitor_agent.notifying.assembly import SAMPLE, SAMPLE_FACTS, rules_of, tried_renderer
@@ -27,8 +28,9 @@ from monitor_agent.notifying.firing_facts import read_facts, worst_document
 from monitor_agent.notifying.messages import FiringFacts, dashboard_link, facts_of, firing_link
 from monitor_agent.notifying.routes import ChannelRules
 from monitor_agent.notifying.silence_store import SilenceStore
-from monitor_agent.notifying.silences import Silence
+from monitor_agent.notifying.silences import Silence, matches
 from monitor_agent.pipeline import instants
+from monitor_agent.printable import printable
 from monitor_agent.settings import Settings, read_notify_tables
 
 LABELS = ("model_version", "severity")
@@ -91,8 +93,10 @@ def run_action(args: argparse.Namespace, settings: Settings) -> int:
 def silences_in_words(silences: Iterable[Silence]) -> list[str]:
     """Return one line for each silence."""
     return [
-        f"silence {silence.id} until {_minute(silence.end)}: {_matchers(silence)}, by {silence.author}: "
-        f"{silence.reason}"
+        printable(
+            f"silence {silence.id} until {_minute(silence.end)}: {_matchers(silence)}, by {silence.author}: "
+            f"{silence.reason}"
+        )
         for silence in silences
     ]
 
@@ -140,7 +144,7 @@ def _show(args: argparse.Namespace, settings: Settings) -> int:
     rows.append(("dashboard", link or firing.dashboard))
     rows += [("page", page)] if (page := firing_link(firing, settings.notify.dashboards_url)) else []
     for name, text in rows:
-        print_line(f"{name:16}{text}")
+        print_line(f"{name:16}{printable(text)}")
     return 0
 
 
@@ -188,14 +192,12 @@ def _verdict(rules: ChannelRules, firing: Firing, moment: datetime) -> str:
 
 
 def _silence(args: argparse.Namespace, settings: Settings) -> int:
-    labels = dict(map(_label, args.label))
-    if (args.model, args.alert) == ("*", "*") and not labels:
-        raise DataError("the silence covers everything", "give --model, --alert or --label")
-    now = SystemClock().now()
-    until = args.until.at(now)
-    if until <= now:
-        raise DataError("the silence ends before it begins", "give a later --until, such as now+2h")
-    silence = Silence("", now, until, args.author or _author(), args.reason, args.model, args.alert, labels)
+    now, author = SystemClock().now(), args.author or _author()
+    silence = Silence(
+        "", now, args.until.at(now), author, args.reason.strip(), args.model, args.alert, _labels(args.label)
+    )
+    silence.check()
+    _warn_of_unknown_alert(args.alert, settings)
     with prepared_gateway_of(settings, "alerts silence") as gateway:
         written = SilenceStore(gateway).add(silence)
     for line in silences_in_words([written]):
@@ -250,11 +252,25 @@ def _document_in_words(measure: str, document: dict[str, Any]) -> str:
     return ", ".join(pieces)
 
 
-def _label(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not separator or name not in LABELS or not value:
-        raise DataError(f"--label {text} is none", f"use {' or '.join(LABELS)}, {HINT}")
-    return name, value
+def _labels(texts: Iterable[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or name not in LABELS or not value:
+            raise DataError(f"--label {text} is none", f"use {' or '.join(LABELS)}, {HINT}")
+        if name in labels:
+            raise DataError(f"--label {name} is there twice", "write a silence for each value, or use a pattern")
+        labels[name] = value
+    return labels
+
+
+def _warn_of_unknown_alert(pattern: str, settings: Settings) -> None:
+    """Say that no alert of this list has the name: another list may be the agent's."""
+    known = [alert.id for alert in load_alerts(settings.agent.alerts)]
+    if not any(matches(pattern, name) for name in known):
+        meant = name_meant(pattern, known)
+        hint = f": did you mean {meant}?" if meant else ""
+        print(f"warning: the list of alerts has no {pattern}{hint}", file=sys.stderr)
 
 
 def _author() -> str:

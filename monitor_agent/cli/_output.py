@@ -8,10 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
+from monitor_agent.printable import printable
+
 PLAIN_WIDTH = 160
+LONGEST_CELL = 48
+"""Longer text is broken into lines; otherwise one long name would leave no room for the other columns."""
 NOTHING = "-"
 
 
@@ -28,8 +33,8 @@ def print_json(document: Any) -> None:
 
 
 def print_line(line: str) -> None:
-    """Print a line as it is, at once, even into a pipe."""
-    print(line, flush=True)
+    """Print a line, or several, at once, even into a pipe; no character in it changes the terminal."""
+    print(printable(line, spared="\n\t"), flush=True)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
@@ -39,12 +44,24 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     ----------
     left : how many columns, from the first, are text.
     """
+    # A number may have its interval on a second line; a text of users is one line.
+    cells = [
+        [printable(cell, spared="\n" if position >= left else "") for position, cell in enumerate(row)] for row in rows
+    ]
     table = Table(
         title=title, title_justify="left", title_style="bold", pad_edge=False, box=None, show_header=any(columns)
     )
     for position, name in enumerate(columns):
-        table.add_column(name, justify="left" if position < left else "right", no_wrap=position < len(columns) - 1)
-    for row in rows:
+        is_last = position == len(columns) - 1
+        is_long = any(cell_len(row[position]) > LONGEST_CELL for row in cells)
+        table.add_column(
+            name,
+            justify="left" if position < left else "right",
+            no_wrap=not is_last and not is_long,
+            overflow="fold",
+            max_width=LONGEST_CELL if is_long and not is_last else None,
+        )
+    for row in cells:
         table.add_row(*row)
     console = Console()
     if not console.is_terminal:

@@ -9,7 +9,7 @@ from typing import Any
 
 from monitor_agent.clock import SystemClock
 from monitor_agent.errors import DataError, SettingsError
-from monitor_agent.kibana.times import FORMS, moment
+from monitor_agent.kibana.times import FORMS, check_year, moment
 
 EPILOG = f"TIME is {FORMS}; a time without an offset is UTC."
 
@@ -85,7 +85,7 @@ def _with_default(help_: str, default: str) -> str:
 
 def _time_argument(text: str) -> TimeArgument:
     try:
-        moment(text, SystemClock().now())
+        check_year(text, moment(text, SystemClock().now()))
     except DataError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return TimeArgument(text)

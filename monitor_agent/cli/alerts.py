@@ -20,6 +20,8 @@ from monitor_agent.pipeline import instants
 from monitor_agent.settings import Settings
 
 RECENT = timedelta(days=1)
+SHORT_ID = 12
+"""So many characters of an id name a firing."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         silences = SilenceStore(gateway).read(SystemClock().now()).silences
     firings = [firing for firing in firings if args.all or firing.open or firing.active_since]
     if args.json:
-        print_json([firing.document() for firing in firings])
+        print_json([{"id": firing.id, **firing.document()} for firing in firings])
     elif firings:
         _print(firings)
     else:
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _print(firings: Sequence[Firing]) -> None:
-    columns = ["state", "alert", "about", "since", "until", "value", "limit", "why"]
+    columns = ["id", "state", "alert", "about", "since", "until", "value", "limit", "why"]
     print_table("alerts", columns, [_row(firing) for firing in firings], left=len(columns))
     for name, title in sorted({(firing.dashboard, firing.title) for firing in firings if firing.open}):
         print_line(f"{title}: see the dashboard {name}")
@@ -73,6 +75,7 @@ def _print(firings: Sequence[Firing]) -> None:
 def _row(firing: Firing) -> list[str]:
     inhibited = f"inhibited by {', '.join(firing.inhibited_by)}: " if firing.inhibited_by else ""
     return [
+        firing.id[:SHORT_ID],
         firing.state,
         firing.rule,
         "/".join(value for _, value in firing.group) or NOTHING,

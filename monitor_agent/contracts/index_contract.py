@@ -141,6 +141,15 @@ class IndexContract:
         """
         return any(pattern.startswith(self.name) for pattern in patterns)
 
+    def has_index(self, pattern: str) -> bool:
+        """Return whether an index, or a pattern of indices, is of this contract; its alias is, too."""
+        return pattern in (self.name, self.alias) or (bool(self.suffix) and pattern.startswith(f"{self.name}-"))
+
+    def has_field(self, name: str) -> bool:
+        """Return whether documents may have a field; names of clients below an object are fields, too."""
+        parents = (self.fields.get(name[:position]) for position, letter in enumerate(name) if letter == ".")
+        return name in self.fields or any(row is not None and "_values" in row.options for row in parents)
+
     def index_for(self, moment: datetime) -> str:
         """Return the concrete index of an event at `moment` (converted to UTC)."""
         if not self.suffix:

@@ -10,7 +10,7 @@ from flask import Flask, Response, make_response, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from monitor_agent.dashboards.visitor_work import RETRY_AFTER_SECONDS
-from monitor_agent.errors import BusyError, DataError, ElasticsearchError, MonitorError
+from monitor_agent.errors import BusyError, DataError, ElasticsearchError, MissingPrivilegeError, MonitorError
 
 PAGE = "text/html"
 FAILED = "the viewer failed; its log gives the reason"
@@ -56,6 +56,8 @@ def status_for(error: MonitorError) -> HTTPStatus:
     """Return the status of the answer to an error."""
     if isinstance(error, BusyError):
         return HTTPStatus.SERVICE_UNAVAILABLE
+    if isinstance(error, MissingPrivilegeError):
+        return HTTPStatus.FORBIDDEN
     if isinstance(error, ElasticsearchError):
         return HTTPStatus.BAD_GATEWAY
     return HTTPStatus.BAD_REQUEST if isinstance(error, DataError) else HTTPStatus.INTERNAL_SERVER_ERROR

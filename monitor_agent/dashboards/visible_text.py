@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+from monitor_agent.printable import printable
+
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _TITLE, _IMAGE = "title", "image"
 _OF_EVERY_OBJECT = re.compile(
@@ -29,7 +30,7 @@ def visible(text: str) -> str:
     """
     if _OF_EVERY_OBJECT.fullmatch(text):
         return f"{text}\N{NO-BREAK SPACE}"
-    return _INVISIBLE.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
+    return printable(text)
 
 
 def tooltip_title(text: str) -> str:

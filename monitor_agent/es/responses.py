@@ -9,7 +9,7 @@ from typing import Any
 from elasticsearch import ApiError, SerializationError
 
 from monitor_agent.contracts.index_troubles import cluster_trouble, index_trouble
-from monitor_agent.errors import ElasticsearchError, RefusedDocumentError
+from monitor_agent.errors import ElasticsearchError, MissingPrivilegeError, RefusedDocumentError
 from monitor_agent.es.retry import ResponseAction, response_action
 from monitor_agent.http_client.address import without_credentials
 from monitor_agent.http_client.failures import CHECK_PROXY, CHECK_USER, page_title
@@ -73,9 +73,13 @@ def existing_documents(docs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ------
     IncompleteResponseError
         If Elasticsearch could not read a document.
+    MissingPrivilegeError
+        If the user may not read one.
     """
     for doc in docs:
         if "error" in doc and "index_not_found" not in str(doc["error"]):
+            if "security_exception" in str(doc["error"]):
+                raise refusal("get documents", FORBIDDEN, cause(doc["error"]))
             raise IncompleteResponseError(cause(doc["error"]))
     return [doc for doc in docs if doc.get("found")]
 
@@ -107,7 +111,7 @@ def is_foreign(error: ApiError) -> bool:
 
 def is_not_allowed(error: ElasticsearchError) -> bool:
     """Return whether the user lacks the privilege for a request."""
-    return status_of(error) == FORBIDDEN
+    return isinstance(error, MissingPrivilegeError) or status_of(error) == FORBIDDEN
 
 
 def status_of(error: Exception) -> int:
@@ -166,6 +170,8 @@ def refusal(purpose: str, status: int, reason: str, index: str = "") -> Elastics
         hint = remedy_of(reason, index) or hint
     concerns_one = status == MALFORMED and not remedy_of(reason, index)
     kind = RefusedDocumentError if concerns_one else ElasticsearchError
+    if status == FORBIDDEN and not remedy_of(reason, index):
+        kind = MissingPrivilegeError
     return kind(f"{purpose}: {reason[:300]} (status {status})", hint)
 
 

@@ -95,6 +95,18 @@ def moment(text: str, now: datetime, *, end: bool = False) -> datetime:
     return time
 
 
+def check_year(text: str, at: datetime) -> None:
+    """Refuse a moment in whose years there are no events.
+
+    Raises
+    ------
+    DataError
+        If it lies outside of `YEARS`.
+    """
+    if at.year not in YEARS:
+        raise DataError(f"{text!r} lies in the year {at.year}", f"choose years from {YEARS[0]} to {YEARS[-1]}")
+
+
 def time_range(start: str, end: str, now: datetime) -> TimeRange:
     """Return the range of two texts.
 
@@ -105,8 +117,7 @@ def time_range(start: str, end: str, now: datetime) -> TimeRange:
     """
     time = TimeRange(moment(start, now), moment(end, now, end=True))
     for text, at in ((start, time.start), (end, time.end)):
-        if at.year not in YEARS:
-            raise DataError(f"{text!r} lies in the year {at.year}", f"choose years from {YEARS[0]} to {YEARS[-1]}")
+        check_year(text, at)
     if time.end < time.start:
         raise DataError(f"the time range {start} to {end} ends before it starts")
     return time

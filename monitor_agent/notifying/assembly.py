@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from monitor_agent.alerting.definitions import Alert
@@ -10,14 +11,14 @@ from monitor_agent.alerting.firings import Firing
 from monitor_agent.contracts.alert import CRITICAL
 from monitor_agent.durations import parse_duration
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.notifying.channels import NotificationChannel, aliases_of, open_channels
+from monitor_agent.notifying.channels import NotificationChannel, open_channels
 from monitor_agent.notifying.messages import FiringFacts, Renderer, make_renderer
 from monitor_agent.notifying.notifier import MessageContents, Notifier
 from monitor_agent.notifying.outbox import KINDS
 from monitor_agent.notifying.routes import ChannelRules, routes_of
 from monitor_agent.notifying.summary_writer import SummaryWriter
 from monitor_agent.pipeline import instants
-from monitor_agent.settings import NotifySettings, NotifyTables, RouteTable
+from monitor_agent.settings import NotifySettings, NotifyTables
 
 SAMPLE = Firing(
     rule="quality-below-threshold",
@@ -43,6 +44,8 @@ SAMPLE_FACTS = FiringFacts(
     window_start=instants.parse("2026-11-23T09:00:00Z"),
     window_end=instants.parse("2026-11-23T10:00:00Z"),
 )
+WITHOUT_NUMBERS = replace(SAMPLE, group=(), measure=None, value=None, limit=None)
+"""A firing about all models that compares no number, as the one of a silent agent."""
 
 
 def make_notifier(
@@ -77,7 +80,7 @@ def make_notifier(
 
 
 def tried_renderer(settings: NotifySettings) -> Renderer:
-    """Return what makes the texts, after it has made one of each kind.
+    """Return what makes the texts, after it has made one of each kind, with numbers and without.
 
     Raises
     ------
@@ -86,7 +89,8 @@ def tried_renderer(settings: NotifySettings) -> Renderer:
     """
     renderer = make_renderer(settings)
     for kind in (*KINDS, "test"):
-        renderer.message(kind, "", [SAMPLE], {SAMPLE.id: SAMPLE_FACTS}, SAMPLE.start + timedelta(minutes=5))
+        for firing, facts in ((SAMPLE, SAMPLE_FACTS), (WITHOUT_NUMBERS, FiringFacts())):
+            renderer.message(kind, "", [firing], {firing.id: facts}, SAMPLE.start + timedelta(minutes=5))
     return renderer
 
 
@@ -94,19 +98,13 @@ def rules_of(
     channels: Iterable[NotificationChannel], settings: NotifySettings, tables: NotifyTables, alerts: Iterable[Alert]
 ) -> Mapping[str, ChannelRules]:
     """Return what each channel is told, by its name."""
-    aliases = aliases_of(tables)
-    routes = [RouteTable(tuple(aliases[name] for name in route.channels), *_further(route)) for route in tables.routes]
     throttles = {alert.id: parse_duration(alert.throttle) for alert in alerts}
     return {
         channel.name: ChannelRules(
-            routes_of(channel.name, routes),
+            routes_of(channel.aliases, tables.routes),
             throttles=throttles,
             group_wait=settings.group_wait,
             one_by_one=channel.one_by_one,
         )
         for channel in channels
     }
-
-
-def _further(route: RouteTable) -> tuple[tuple[str, ...], tuple[str, ...], str, str]:
-    return route.models, route.severities, route.hours, route.time_zone

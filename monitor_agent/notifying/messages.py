@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,12 @@ from monitor_agent.errors import SettingsError, in_one_line
 from monitor_agent.extras import NOTIFICATIONS, loading
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.broken_features import BrokenFeature, broken_of, in_percent
+from monitor_agent.printable import in_width, printable
 from monitor_agent.settings import NotifySettings
 
 TEMPLATES = Path(__file__).parent / "templates"
+MOST_IN_TITLE, MOST_IN_NAME = 250, 120
+"""Characters of a title, and of the name in it."""
 BEFORE, AFTER = timedelta(days=1), timedelta(hours=1)
 """How much time a link shows around a firing."""
 SEGMENT, MIX_SHIFT, FEATURE = "segment", "mix_shift", "feature"
@@ -173,11 +176,12 @@ class Renderer:
     ----------
     template : a compiled template of Jinja.
     dashboards_url : the address of the dashboards; empty = messages have no links.
+    installed : the renderer of the language, for messages that a template of one's own fails for.
     """
 
     template: Any
     dashboards_url: str = ""
-    titles: Mapping[str, str] = field(default_factory=dict)
+    installed: Renderer | None = None
 
     def message(
         self, kind: str, key: str, firings: Sequence[Firing], facts: Mapping[str, FiringFacts], now: datetime
@@ -192,12 +196,13 @@ class Renderer:
         rows = [_row(firing, facts.get(firing.id, FiringFacts()), self.dashboards_url, now) for firing in firings]
         names = {row["about"] for row in rows}
         models = {row["model"] for row in rows}
+        about = names.pop() if len(names) == 1 else models.pop() if len(models) == 1 else ""
         try:
             text = self.template.render(
                 kind=kind,
                 key=key,
                 firings=rows,
-                about=names.pop() if len(names) == 1 else models.pop() if len(models) == 1 else "",
+                about=in_width(about, MOST_IN_NAME),
                 critical=sum(row["severity"] == "critical" for row in rows),
             )
         except Exception as error:
@@ -205,8 +210,10 @@ class Renderer:
                 f"the template of the messages cannot be filled in: {in_one_line(error)}", "correct the template"
             ) from error
         title, _, body = text.strip().partition("\n")
+        if not title:
+            raise SettingsError("the template of the messages gives no text", "write the title into its first line")
         incident = firings[0].id if len(firings) == 1 else ""
-        return Message(kind, key, title.strip(), body.strip(), incident)
+        return Message(kind, key, in_width(title.strip(), MOST_IN_TITLE), body.strip(), incident)
 
 
 def make_renderer(settings: NotifySettings) -> Renderer:
@@ -217,17 +224,18 @@ def make_renderer(settings: NotifySettings) -> Renderer:
     SettingsError
         If the template cannot be read, or is none.
     """
+    installed = make_renderer(replace(settings, template="")) if settings.template else None
     path = Path(settings.template) if settings.template else TEMPLATES / f"{settings.language}.txt"
     with loading(NOTIFICATIONS):
         import jinja2
     try:
-        template = _environment().from_string(path.read_text(encoding="utf-8"))
+        template = _environment().from_string(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise SettingsError(f"{path} cannot be read ({reason})", "correct MONITOR_NOTIFY_TEMPLATE") from error
     except jinja2.TemplateError as error:
         raise SettingsError(f"{path} is no template: {in_one_line(error)}", "correct the file") from error
-    return Renderer(template, settings.dashboards_url)
+    return Renderer(template, settings.dashboards_url, installed)
 
 
 def summary_template(settings: NotifySettings) -> Any:
@@ -277,12 +285,13 @@ def firing_link(firing: Firing, base: str) -> str:
 
 def _row(firing: Firing, facts: FiringFacts, base: str, now: datetime) -> dict[str, Any]:
     """Return what a template may say about a firing."""
-    model, version = firing.model, firing.version
+    # Names come from users: in a message, each stays in its line.
+    model, version = printable(firing.model), printable(firing.version)
     return {
         "id": firing.id,
-        "alert": firing.rule,
-        "title": firing.title,
-        "message": firing.message,
+        "alert": printable(firing.rule),
+        "title": printable(firing.title),
+        "message": printable(firing.message),
         "severity": firing.severity,
         "state": firing.state,
         "model": model,
@@ -304,13 +313,16 @@ def _row(firing: Firing, facts: FiringFacts, base: str, now: datetime) -> dict[s
         "windows": facts.windows,
         "window_start": facts.window_start,
         "window_end": facts.window_end,
-        "segment": facts.segment,
+        "segment": printable(facts.segment),
         "reference": facts.reference,
-        "against": facts.against,
+        "against": printable(facts.against),
         "fell_since": facts.fell_since,
-        "broken": [{**vars(feature), "name": feature.name, "text": feature.sentence()} for feature in facts.broken],
+        "broken": [
+            {**vars(feature), "name": printable(feature.name), "text": printable(feature.sentence())}
+            for feature in facts.broken
+        ],
         "cause": facts.cause and _cause(facts.cause),
-        "explain_command": facts.explain_command,
+        "explain_command": printable(facts.explain_command),
         "inhibited_by": list(firing.inhibited_by),
         "dashboard": dashboard_link(firing, base),
         "page": firing_link(firing, base),
@@ -321,9 +333,9 @@ def _cause(cause: LikelyCause) -> dict[str, Any]:
     """Return what a template may say about the cause of a fall."""
     return {
         "kind": cause.kind,
-        "name": cause.name,
-        "subject": cause.subject,
-        "value": cause.value,
+        "name": printable(cause.name),
+        "subject": printable(cause.subject),
+        "value": printable(cause.value),
         "before": _text_of_share(cause.before),
         "after": _text_of_share(cause.after),
         "share": _text_of_share(cause.share),

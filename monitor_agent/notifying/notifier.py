@@ -18,7 +18,7 @@ import structlog
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.contracts.alert import ALERTS, STATE_ACTIVE, STATE_RECOVERED
-from monitor_agent.errors import ElasticsearchError, in_one_line
+from monitor_agent.errors import ElasticsearchError, SettingsError, in_one_line
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.state_store import StateStore, StoredState
 from monitor_agent.notifying.channels import NotificationChannel
@@ -28,7 +28,7 @@ from monitor_agent.notifying.messages import FiringFacts, Message, Renderer
 from monitor_agent.notifying.outbox import ACTIVE, LOOK_BACK, RECOVERED, Batch, Outbox, firings_since, next_batch
 from monitor_agent.notifying.routes import ChannelRules
 from monitor_agent.notifying.silence_store import SilenceStore
-from monitor_agent.notifying.summaries import next_summary
+from monitor_agent.notifying.summaries import next_summary, without_late_summary
 from monitor_agent.notifying.summary_writer import ReportMaker, SummaryWriter
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import AgentSettings
@@ -153,7 +153,7 @@ class Notifier:
                     self._states.write(state, Outbox(now).content(), now)
             states = self._states.read(*ids)
         return {
-            name: (state, Outbox.from_content(state.content, now))
+            name: (state, without_late_summary(Outbox.from_content(state.content, now), now))
             for name, state in zip(self._channels, states, strict=True)
         }
 
@@ -236,7 +236,13 @@ class Notifier:
         if batch.about:
             return self._summaries.message(batch, self._rules[name])
         rows = [firings[id_] for id_ in batch.firings if id_ in firings]
-        return self._renderer.message(batch.kind, batch.key, rows, facts, now)
+        try:
+            return self._renderer.message(batch.kind, batch.key, rows, facts, now)
+        except SettingsError as error:
+            if self._renderer.installed is None:
+                raise
+            self._log.error("a message goes out by the installed template", reason=in_one_line(error), key=batch.key)
+            return self._renderer.installed.message(batch.kind, batch.key, rows, facts, now)
 
     def _record(self, name: str, batch: Batch, reason: str, status: NotificationStatus, now: datetime) -> None:
         """Write down that a channel has got a message, or why it has not."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
 from monitor_agent.alerting.firings import Firing
-from monitor_agent.notifying.silences import Quiet
+from monitor_agent.notifying.silences import Quiet, matches
 from monitor_agent.settings import RouteTable
 from monitor_agent.settings.notify_settings import hours_of
 
@@ -45,9 +44,11 @@ class ChannelRules:
         return bool(matching) and not any(is_open(route, moment) for route in matching)
 
 
-def routes_of(channel: str, routes: Sequence[RouteTable]) -> tuple[RouteTable, ...]:
-    """Return the routes that name a channel."""
-    return tuple(route for route in routes if channel in route.channels)
+def routes_of(names: Collection[str], routes: Sequence[RouteTable]) -> tuple[RouteTable, ...]:
+    """Return the routes of a channel with these names; none if it gets everything by one of them."""
+    if not all(any(name in route.channels for route in routes) for name in names):
+        return ()
+    return tuple(route for route in routes if set(names).intersection(route.channels))
 
 
 def lets_through(route: RouteTable, firing: Firing) -> bool:
@@ -55,7 +56,7 @@ def lets_through(route: RouteTable, firing: Firing) -> bool:
     model = dict(firing.group).get("model_name")
     if route.severities and firing.severity not in route.severities:
         return False
-    return not route.models or model is None or any(fnmatchcase(model, pattern) for pattern in route.models)
+    return not route.models or model is None or any(matches(pattern, model) for pattern in route.models)
 
 
 def summarised_models(rules: ChannelRules, models: Iterable[str]) -> list[str] | None:
@@ -63,7 +64,7 @@ def summarised_models(rules: ChannelRules, models: Iterable[str]) -> list[str] |
     if not rules.routes or any(not route.models for route in rules.routes):
         return None
     patterns = [pattern for route in rules.routes for pattern in route.models]
-    return [model for model in models if any(fnmatchcase(model, pattern) for pattern in patterns)]
+    return [model for model in models if any(matches(pattern, model) for pattern in patterns)]
 
 
 def is_open(route: RouteTable, moment: datetime) -> bool:

@@ -12,7 +12,7 @@ from monitor_agent.contracts.silence import KIND_ACKNOWLEDGEMENT, SILENCES
 from monitor_agent.errors import DataError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import Operation
-from monitor_agent.notifying.silences import Quiet, Silence, quiet_of
+from monitor_agent.notifying.silences import Quiet, Silence, check_text, quiet_of
 from monitor_agent.pipeline import instants
 
 MOST_SILENCES = 10_000
@@ -33,7 +33,14 @@ class SilenceStore:
         return quiet_of(self._gateway.search(SILENCES.alias, body)["hits"]["hits"])
 
     def add(self, silence: Silence) -> Silence:
-        """Write a new silence; return it with its id."""
+        """Write a new silence; return it with its id.
+
+        Raises
+        ------
+        DataError
+            If it is none that anybody can want.
+        """
+        silence.check()
         silence = dataclasses.replace(silence, id=secrets.token_hex(ID_BYTES))
         self._write("create", silence.id, silence.document())
         return silence
@@ -54,7 +61,15 @@ class SilenceStore:
         return ended
 
     def acknowledge(self, firing: Firing, author: str, reason: str, now: datetime) -> None:
-        """Write that somebody knows of a firing: it is not repeated."""
+        """Write that somebody knows of a firing: it is not repeated.
+
+        Raises
+        ------
+        DataError
+            If the author is empty, or a text is too long.
+        """
+        check_text("author", author)
+        check_text("reason", reason, optional=True)
         document = {
             "@timestamp": instants.text(now),
             "kind": KIND_ACKNOWLEDGEMENT,

@@ -9,8 +9,22 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from monitor_agent.alerting.firings import Firing
+from monitor_agent.contracts.alert import SEVERITIES
 from monitor_agent.contracts.silence import KIND_ACKNOWLEDGEMENT, KIND_SILENCE
+from monitor_agent.errors import DataError
 from monitor_agent.pipeline import instants
+
+MOST_CHARACTERS = 1000
+"""Of a reason, and of each other text of a silence."""
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Return whether a pattern of shell wildcards means a text; a text with brackets is its own pattern.
+
+    >>> matches("ads-*", "ads-2"), matches("ads[v2]", "ads[v2]"), matches("ads", "ads-2")
+    (True, True, False)
+    """
+    return pattern == text or fnmatchcase(text, pattern)
 
 
 @dataclass(frozen=True)
@@ -38,10 +52,29 @@ class Silence:
             return False
         document = firing.document()
         return (
-            fnmatchcase(document.get("model_name", ""), self.model)
-            and fnmatchcase(firing.rule, self.alert)
-            and all(fnmatchcase(str(document.get(name, "")), value) for name, value in self.labels.items())
+            matches(self.model, document.get("model_name", ""))
+            and matches(self.alert, firing.rule)
+            and all(matches(value, str(document.get(name, ""))) for name, value in self.labels.items())
         )
+
+    def check(self) -> None:
+        """Refuse a silence that nobody can want.
+
+        Raises
+        ------
+        DataError
+            If a text is empty or too long, the silence ends before it begins, or it covers every firing.
+        """
+        texts = {"model": self.model, "alert": self.alert, **self.labels, "reason": self.reason, "author": self.author}
+        for name, text in texts.items():
+            check_text(name, text)
+        if self.end <= self.start:
+            raise DataError("the silence ends before it begins", "give a later --until, such as now+2h")
+        severity = self.labels.get("severity", "*")
+        if not any(matches(severity, name) for name in SEVERITIES):
+            raise DataError(f"there is no severity {severity}", f"use {' or '.join(SEVERITIES)}")
+        if not any(pattern.strip("*") for pattern in (self.model, self.alert, *self.labels.values())):
+            raise DataError("the silence covers everything", "give --model, --alert or --label")
 
     def document(self) -> dict[str, Any]:
         """Return its document."""
@@ -70,6 +103,20 @@ class Silence:
             document.get("alert") or "*",
             dict(matcher.split("=", 1) for matcher in document.get("matchers") or ()),
         )
+
+
+def check_text(name: str, text: str, *, optional: bool = False) -> None:
+    """Refuse a text that cannot be stored as it is.
+
+    Raises
+    ------
+    DataError
+        If it is too long, or empty and not optional.
+    """
+    if not text.strip() and not optional:
+        raise DataError(f"the {name} is empty", f"write the {name}")
+    if len(text) > MOST_CHARACTERS:
+        raise DataError(f"the {name} has {len(text)} characters", f"write {MOST_CHARACTERS} or fewer")
 
 
 @dataclass(frozen=True)

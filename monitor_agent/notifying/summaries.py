@@ -16,6 +16,7 @@ from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import hashed_id
 from monitor_agent.pipeline.instants import DAY, WEEK, Interval
 from monitor_agent.pipeline.model_overview import ModelRow, Overview, VersionRow
+from monitor_agent.printable import printable
 from monitor_agent.settings import NotifySettings
 from monitor_agent.settings.notify_settings import summary_time
 
@@ -38,10 +39,13 @@ class DueSummary:
     name: str
     due: datetime
 
-    @property
-    def interval(self) -> Interval:
-        """The time that it is about."""
-        return Interval(self.due - SPANS[self.name], self.due)
+    def interval(self, settings: NotifySettings) -> Interval:
+        """Return the time that it is about: from the hour of the summary before, also if the clocks changed since."""
+        zone = ZoneInfo(settings.summary_time_zone)
+        _, hour = summary_time(settings.summary_daily if self.name == DAILY else settings.summary_weekly)
+        local = self.due.astimezone(zone)
+        before = datetime.combine(local.date() - SPANS[self.name], hour or local.time(), zone)
+        return Interval(before.astimezone(self.due.tzinfo), self.due)
 
     @property
     def about(self) -> str:
@@ -77,6 +81,13 @@ def due_summaries(settings: NotifySettings, now: datetime) -> list[DueSummary]:
     return [row for row in rows if now - row.due < LATEST]
 
 
+def without_late_summary(outbox: Outbox, now: datetime) -> Outbox:
+    """Return an outbox without the summary on its way, if that is too late."""
+    batch = outbox.batch
+    is_late = batch is not None and bool(batch.about) and now - DueSummary.of(batch).due >= LATEST
+    return dataclasses.replace(outbox, batch=None) if is_late else outbox
+
+
 def next_summary(outbox: Outbox, due: Iterable[DueSummary]) -> Batch | None:
     """Return the summary that a channel gets next; None if it has got all of them."""
     for row in due:
@@ -86,23 +97,25 @@ def next_summary(outbox: Outbox, due: Iterable[DueSummary]) -> Batch | None:
 
 
 def summary_content(
-    summary: DueSummary, overview: Overview, firings: Sequence[Firing], models: Iterable[str] | None
+    name: str, overview: Overview, firings: Sequence[Firing], interval: Interval, models: Iterable[str] | None
 ) -> dict[str, Any]:
     """Return what a template may say.
 
     Parameters
     ----------
+    name : `daily` or `weekly`.
     firings : those that became active or recovered in the time of the summary, or are active.
+    interval : the time of the summary.
     models : the models that the channel is told of; None = all.
     """
     named = None if models is None else set(models)
     rows = [row for row in overview.models if named is None or row.name in named]
-    changes = {row.name: _alert_words(firings, row.name, summary.interval) for row in rows}
-    common = _alert_words(firings, "", summary.interval)
+    changes = {row.name: _alert_words(firings, row.name, interval) for row in rows}
+    common = _alert_words(firings, "", interval)
     return {
-        "name": summary.name,
-        "start": summary.interval.start,
-        "end": summary.interval.end,
+        "name": name,
+        "start": interval.start,
+        "end": interval.end,
         "models": [_model(row, changes[row.name]) for row in rows],
         "common": common,
         "fallen": sum(bool(version.fallen) for row in rows for version in row.versions),
@@ -114,7 +127,7 @@ def _model(row: ModelRow, alerts: Mapping[str, list[str]]) -> dict[str, Any]:
     value, before = row.figure.value, row.last_week.value
     traffic, earlier = row.predictions, row.predictions_last_week
     return {
-        "name": row.name,
+        "name": printable(row.name),
         "state": row.state,
         "newest": row.newest,
         "predictions": traffic,
@@ -131,7 +144,11 @@ def _model(row: ModelRow, alerts: Mapping[str, list[str]]) -> dict[str, Any]:
 
 def _fallen(version: VersionRow) -> list[dict[str, Any]]:
     return [
-        {"version": version.version, "against": version.against_version, **dataclasses.asdict(row)}
+        {
+            "version": printable(version.version),
+            "against": printable(version.against_version),
+            **dataclasses.asdict(row),
+        }
         for row in version.fallen
     ]
 
@@ -139,7 +156,7 @@ def _fallen(version: VersionRow) -> list[dict[str, Any]]:
 def _alert_words(firings: Iterable[Firing], model: str, interval: Interval) -> dict[str, list[str]]:
     """Return the alerts of a model that opened and recovered in a time, and those that are active."""
     of_model = [row for row in firings if row.model == model]
-    words = {row.id: "/".join([row.rule, *(value for _, value in row.group[1:])]) for row in of_model}
+    words = {row.id: printable("/".join([row.rule, *(value for _, value in row.group[1:])])) for row in of_model}
     return {
         "opened": [words[row.id] for row in of_model if row.active_since and interval.holds(row.active_since)],
         "recovered": [words[row.id] for row in of_model if row.end and interval.holds(row.end)],

@@ -53,9 +53,10 @@ class SummaryWriter:
             If Elasticsearch cannot be searched.
         """
         summary = DueSummary.of(batch)
-        now, firings = self._read(summary)
+        interval = summary.interval(self._settings)
+        now, firings = self._read(interval)
         models = summarised_models(rules, [row.name for row in now.models])
-        content = summary_content(summary, now, firings, models)
+        content = summary_content(summary.name, now, firings, interval, models)
         text = "" if self._template is None else self._template.render(**content, key=batch.key)
         title, _, body = text.strip().partition("\n")
         return Message(SUMMARY, batch.key, title.strip(), body.strip())
@@ -65,11 +66,11 @@ class SummaryWriter:
         if self._make_report is None:
             return []
         try:
-            return [self._make_report(DueSummary.of(batch).interval, folder)]
+            return [self._make_report(DueSummary.of(batch).interval(self._settings), folder)]
         except Exception as error:  # noqa: BLE001 - the text is sent all the same
             self._log.warning("a summary goes without its report", reason=in_one_line(error))
             return []
 
-    def _read(self, summary: DueSummary) -> tuple[Overview, Sequence[Firing]]:
-        answers = self._gateway.msearch(searches(summary.due, summary.interval.end - summary.interval.start))
-        return overview(answers, summary.due), stored_firings(self._gateway, summary.interval.start, PAGE)
+    def _read(self, interval: Interval) -> tuple[Overview, Sequence[Firing]]:
+        answers = self._gateway.msearch(searches(interval.end, interval.end - interval.start))
+        return overview(answers, interval.end), stored_firings(self._gateway, interval.start, PAGE)

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote
 
 from monitor_agent.settings.sections import Settings
 from monitor_agent.settings.setting_info import info_of
@@ -57,14 +57,16 @@ def secrets_of_address(address: str) -> Iterator[str]:
     ['TokenOfTeam1', 'slack://TokenOfTeam1/Secret']
     """
     yield address
-    rest = address.partition("://")[2]
-    pieces = urlsplit(f"//{rest}")
-    user, _, password = pieces.netloc.rpartition("@")[0].partition(":")
-    for text in (user, password, pieces.netloc.rpartition("@")[2], *pieces.path.split("/")):
+    # By hand: `urlsplit` refuses an address with a bracket in its password.
+    rest, _, query = address.partition("://")[2].partition("#")[0].partition("?")
+    account, *path = rest.split("/")
+    before_host, _, host = account.rpartition("@")
+    user, _, password = before_host.partition(":")
+    for text in (user, password, host, *path):
         # Tokens are long, words such as `general` are not; a password is always one.
         if text and (len(text) >= SHORTEST_TOKEN_OF_ADDRESS or text == password) and not _is_host(text):
             yield from (text, unquote(text))
-    yield from (value for _, value in parse_qsl(pieces.query) if len(value) >= SHORTEST_TOKEN_OF_ADDRESS)
+    yield from (value for _, value in parse_qsl(query) if len(value) >= SHORTEST_TOKEN_OF_ADDRESS)
 
 
 def _is_host(text: str) -> bool:

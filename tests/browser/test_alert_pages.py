@@ -226,6 +226,7 @@ def test_nobody_else_writes(acting_viewer: str, elasticsearch: Cluster) -> None:
         before = client.count(index=SILENCES.alias)["count"]
         stranger = requests.post(acting_viewer + path, data=fields, timeout=30)
         operator = log_in(acting_viewer, elasticsearch, OPERATOR)
+        window = operator.get(f"{acting_viewer}/windows/nothing")
         token = TOKEN.findall(operator.get(f"{acting_viewer}/alerts/{WORSE.id}").text)[0]
         without_token = [operator.post(acting_viewer + path, data={**fields, **more}) for more in ({}, {"token": "no"})]
         other_site = operator.post(
@@ -243,6 +244,7 @@ def test_nobody_else_writes(acting_viewer: str, elasticsearch: Cluster) -> None:
 
     assert stranger.status_code == 401
     assert [answer.status_code for answer in (*without_token, other_site, program, borrowed)] == [403] * 5
+    assert (window.status_code, "the user lacks this privilege" in window.text) == (403, True)
     assert (bad.status_code, "the silence has no length" in bad.text) == (400, True)
     assert 'name="token"' not in page
     assert "it needs the role alert_operator" in page

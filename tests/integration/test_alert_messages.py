@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 
@@ -131,15 +132,17 @@ def test_a_message_names_the_cause_and_holds_a_picture(fallen: Cluster, receiver
     assert again == analysed
 
 
-def test_a_message_goes_out_without_what_fails(fallen: Cluster, receiver: Receiver) -> None:
-    """No picture and no cause keep it back."""
+def test_a_message_goes_out_without_what_fails(fallen: Cluster, receiver: Receiver, tmp_path: Path) -> None:
+    """No picture, no cause, and no template of one's own that fails for it keep it back."""
 
     def fail(*_: object) -> bytes:
         raise RuntimeError("no fonts")
 
     with fallen.client("monitor_agent") as client:
         gateway = Gateway(client)
-        settings = NotifySettings(urls=(receiver.url("second"),))
+        mine = tmp_path / "mine.txt"
+        mine.write_text("{{ kind }}\n{{ {'click': 1, '': 1}[firings[0].model] }}")
+        settings = NotifySettings(urls=(receiver.url("second"),), template=str(mine))
         contents = MessageContents(AgentSettings(segments=("scene",)), fail)
         notifier = make_notifier(gateway, settings, NotifyTables(), load_alerts(), "agent", contents)
         assert notifier is not None

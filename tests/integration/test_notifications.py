@@ -193,8 +193,7 @@ def test_people_silence_and_acknowledge(
     silenced = list(receiver.messages)
     listed = run_with(operator, "alerts")
     firing = json.loads(run_with(operator, "alerts", "--json").stdout)[0]
-    world.admin.indices.refresh(index="model-alerts")
-    identifier = world.admin.search(index="model-alerts")["hits"]["hits"][0]["_id"]
+    identifier = firing["id"]
     table = output_of(operator, "alerts", "test", "--alert", "lag-0")
     silence_id = silence.split()[1]
     output_of(operator, "alerts", "unsilence", silence_id)
@@ -207,6 +206,7 @@ def test_people_silence_and_acknowledge(
     assert silenced == []
     assert listed.returncode == 1
     assert f"silence {silence_id} until" in listed.stdout
+    assert identifier[:12] in listed.stdout
     assert firing["state"] == "active"
     assert f"waits: silence {silence_id} until" in table
     assert receiver.about("lag-0") == ["ACTIVE", "TEST"]

@@ -12,7 +12,7 @@ import pytest
 
 from model_server.cli import main as model_server
 from monitor_agent.cli import COMMANDS, main, make_parser
-from monitor_agent.cli._output import print_json
+from monitor_agent.cli._output import print_json, print_line, print_table
 from monitor_agent.cli._times import EPILOG, TimeArgument, range_at
 from monitor_agent.errors import SettingsError
 
@@ -144,3 +144,25 @@ def test_no_model_is_trained_under_the_version_all(capsys: pytest.CaptureFixture
         model_server(["train", "--data", "x.csv", "--out", "x", "--model-version", "all"])
 
     assert "--model-version: stands for all versions together" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("time", ["0001-01-01", "9999-12-31T23:59", "now-1000y"])
+def test_a_time_in_a_year_without_events_is_refused(time: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Such a time would leave the calendar as soon as a week is subtracted or added."""
+    with pytest.raises(SystemExit):
+        main(["explain-drop", "--model", "click", "--from", time, "--to", "now"])
+
+    assert "choose years from 1970 to 2999" in capsys.readouterr().err
+
+
+def test_names_of_users_change_neither_the_table_nor_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A long name takes several lines of its column; a line break or an escape character is written as its number."""
+    rows = [["n" * 256, "active", "short"], ["two\nlines", "active", "\x1b[31mred"]]
+    print_table("alerts", ["about", "state", "why"], rows, left=3)
+    print_line("reason: \x1b[31mred")
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+    assert lines[2].split() == ["n" * 48, "active", "short"]
+    assert "".join(lines[2:]).count("n" * 10) == 25
+    assert lines[-2].split(maxsplit=2) == ["two[U+000A]lines", "active", "[U+001B][31mred"]
+    assert lines[-1] == "reason: [U+001B][31mred"

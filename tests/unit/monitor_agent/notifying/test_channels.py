@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from monitor_agent.notifying.assembly import rules_of
 from monitor_agent.notifying.channels import open_channels
 from monitor_agent.notifying.messages import Message
 from monitor_agent.settings import NotifySettings, NotifyTables, RouteTable
+from tests.notification_receiver import receiving
 
 PAGE = (Path(__file__).parents[4] / "docs/notifications.md").read_text(encoding="utf-8")
 TABLE = PAGE.partition("<!-- addresses: begin -->")[2].partition("<!-- addresses: end -->")[0]
@@ -34,18 +36,76 @@ def test_the_page_has_all_kinds_of_channels() -> None:
     assert len(EXAMPLES) == len(TABLE.strip().splitlines()) - 2 == 10
 
 
-def test_the_same_address_twice_is_one_channel_with_the_routes_of_both_names() -> None:
-    """Also if one is in `urls`; its name is the first one."""
-    tables = NotifyTables(
-        {"a": "json://host.test", "b": "json://host.test"}, (RouteTable(("b",), severities=("critical",)),)
-    )
-    settings = NotifySettings(urls=("json://host.test/", "json://other.test"))
-    channels = open_channels(settings, tables)
-    rules = rules_of(channels, settings, tables, [])
+CRITICAL = RouteTable(("a",), severities=("critical",))
+SPELLINGS = ("json://u:Pw@host.test/x?b=2&a=1", "JSON://u:Pw@HOST.test/x?b=2&a=1", "json://u:Pw@host.test/x/?a=1&b=2")
 
-    assert [channel.name.partition("-")[0] for channel in channels] == ["a", "json"]
-    assert [route.severities for route in rules["a"].routes] == [("critical",)]
-    assert rules[channels[1].name].routes == ()
+
+@pytest.mark.parametrize(
+    ("urls", "names", "routes", "expected"),
+    [
+        ((), ("a",), (CRITICAL,), [("critical",)]),
+        ((), ("a", "b"), (CRITICAL, RouteTable(("b",), severities=("warning",))), [("critical",), ("warning",)]),
+        ((), ("a", "b"), (CRITICAL,), []),
+        (SPELLINGS[2:], ("a",), (CRITICAL,), []),
+    ],
+    ids=["one name", "two routes", "a name without a route", "in urls too"],
+)
+def test_the_same_address_twice_is_one_channel_that_gets_what_one_of_them_gets(
+    urls: tuple[str, ...], names: tuple[str, ...], routes: tuple[RouteTable, ...], expected: list[tuple[str, ...]]
+) -> None:
+    """However the address is written; the first name is that of the channel."""
+    tables, settings = NotifyTables(dict(zip(names, SPELLINGS, strict=False)), routes), NotifySettings(urls=urls)
+    channels = open_channels(settings, tables)
+
+    assert [channel.name for channel in channels] == ["a"]
+    assert [route.severities for route in rules_of(channels, settings, tables, [])["a"].routes] == expected
+
+
+def test_an_address_has_one_name_in_all_spellings_and_a_token_its_own() -> None:
+    """So an outbox stays that of its receiver when somebody writes the address in another way."""
+    names = {open_channels(NotifySettings(urls=(url,)), NotifyTables())[0].name for url in SPELLINGS}
+    robots = NotifySettings(urls=("feishu://f1b2c3d4-0000-1111-2222-aaaa", "feishu://f1b2c3d4-0000-1111-2222-AAAA"))
+
+    assert len(names) == 1
+    assert len(open_channels(robots, NotifyTables())) == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "visible"),
+    [("json://user:planted[word@host.test/x", "json://host.test"), ("json://user:planted@word@host.test/x", "")],
+)
+def test_odd_characters_in_a_password_neither_break_the_start_nor_show_it(address: str, visible: str) -> None:
+    """Apprise would take what stands between two @ for the host."""
+    if visible:
+        assert open_channels(NotifySettings(urls=(address,)), NotifyTables())[0].visible_address == visible
+        return
+    with pytest.raises(SettingsError, match="write %40 for @ in a password") as refused:
+        open_channels(NotifySettings(urls=(address,)), NotifyTables())
+    assert "planted" not in str(refused.value)
+    assert "word" not in str(refused.value).replace("password", "")
+
+
+def test_a_receiver_that_redirects_has_not_taken_the_message() -> None:
+    """Behind the redirect, the message would have no body."""
+    with receiving() as receiver:
+        receiver.status = HTTPStatus.FOUND
+        (channel,) = open_channels(NotifySettings(urls=(receiver.url(),)), NotifyTables())
+        reason = channel.send(Message("test", "key", "title", "body"))
+
+    assert "302" in reason
+    assert receiver.messages == []
+
+
+def test_a_text_that_is_too_long_for_its_receiver_comes_in_pieces() -> None:
+    """A refused text would be sent again and again, and keep all others back."""
+    with receiving() as receiver:
+        (channel,) = open_channels(NotifySettings(urls=(receiver.url(),)), NotifyTables())
+        reason = channel.send(Message("test", "key", "title", "word " * 10_000))
+
+    assert reason == ""
+    assert len(receiver.messages) > 1
+    assert sum(message["message"].count("word") for message in receiver.messages) == 10_000
+    assert set(receiver.keys) == {"key"}
 
 
 def test_a_wrong_address_is_told_without_its_token() -> None:

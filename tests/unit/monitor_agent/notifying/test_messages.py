@@ -75,7 +75,7 @@ def test_a_template_of_ones_own(tmp_path: Path) -> None:
     assert (text.title, text.body) == ("active quality-below-threshold", "2026-11-23 10:05 UTC")
 
 
-@pytest.mark.parametrize("wrong", ["{{ nothing }}", "{% for %}"])
+@pytest.mark.parametrize("wrong", ["{{ nothing }}", "{% for %}", "", "\n \n", "{{ kind }}\n{{ firings[0].n + 1 }}"])
 def test_a_wrong_template_is_refused_at_the_start(tmp_path: Path, wrong: str) -> None:
     """Not when the first alert fires."""
     path = tmp_path / "mine.txt"
@@ -83,6 +83,23 @@ def test_a_wrong_template_is_refused_at_the_start(tmp_path: Path, wrong: str) ->
 
     with pytest.raises(SettingsError, match="template"):
         tried_renderer(NotifySettings(template=str(path)))
+
+
+def test_names_of_users_stay_in_their_lines() -> None:
+    """A line break in a name makes no line that looks like the message's own; a long name leaves room for a title."""
+    group = (("model_name", "two\nalert: https://evil.test"), ("model_version", "\x1b[31m\u202e"))
+    cause = LikelyCause("segment", "labels.scene", "home\r\nkey 1", 0.1, 0.05)
+    row = replace(ACTIVE, group=group)
+    text = tried_renderer(NotifySettings()).message("active", "k", [row], {row.id: FiringFacts(cause=cause)}, NOW)
+    long = replace(ACTIVE, group=(("model_name", "n" * 256), ("model_version", "v" * 256)))
+    title = tried_renderer(NotifySettings()).message("active", "k", [long], {}, NOW).title
+
+    assert text.title == (
+        "[ACTIVE] two[U+000A]alert: https://evil.test/[U+001B][31m[U+202E]: Model quality below its threshold"
+    )
+    assert "model two[U+000A]alert: https://evil.test, version [U+001B][31m[U+202E]" in text.body.splitlines()
+    assert "scene=home[U+000D][U+000A]key 1 (10 % before" in text.body
+    assert title == f"[ACTIVE] {'n' * 119}…: Model quality below its threshold"
 
 
 def test_a_verdict_says_what_it_is_compared_with() -> None:

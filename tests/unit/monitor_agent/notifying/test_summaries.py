@@ -9,7 +9,7 @@ import pytest
 from monitor_agent.errors import SettingsError
 from monitor_agent.notifying.outbox import Outbox
 from monitor_agent.notifying.routes import ChannelRules, summarised_models
-from monitor_agent.notifying.summaries import due_summaries, next_summary
+from monitor_agent.notifying.summaries import DueSummary, due_summaries, next_summary, without_late_summary
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import NotifySettings, RouteTable
 
@@ -26,6 +26,28 @@ def test_summaries_are_due_by_the_clock_of_their_time_zone() -> None:
     ]
     assert due_summaries(SETTINGS, MONDAY - timedelta(minutes=1)) == []
     assert [row.name for row in due_summaries(SETTINGS, MONDAY + timedelta(days=1, hours=11))] == ["daily"]
+
+
+@pytest.mark.parametrize(
+    ("due", "hours"), [("2026-10-25T07:00:00Z", 25), ("2026-10-26T07:00:00Z", 24), ("2026-03-29T06:00:00Z", 23)]
+)
+def test_a_summary_begins_where_the_one_before_ended(due: str, hours: int) -> None:
+    """On the day on which the clocks change, too: no hour is in no summary, and none is in two."""
+    interval = DueSummary("daily", instants.parse(due)).interval(SETTINGS)
+
+    assert interval.end - interval.start == timedelta(hours=hours)
+    assert [row.due for row in due_summaries(SETTINGS, interval.start) if row.name == "daily"] == [interval.start]
+
+
+def test_a_summary_that_could_not_be_sent_for_twelve_hours_is_left_out() -> None:
+    """The next one is sent instead; the channel still counts as failing until it takes one."""
+    batch = next_summary(Outbox(MONDAY - timedelta(hours=1)), due_summaries(SETTINGS, MONDAY))
+    assert batch is not None
+    outbox = Outbox(MONDAY - timedelta(hours=1)).refused(batch, "no answer", MONDAY)
+    late = without_late_summary(outbox, MONDAY + timedelta(hours=12))
+
+    assert without_late_summary(outbox, MONDAY + timedelta(hours=11)).batch is not None
+    assert (late.batch, late.failures) == (None, 1)
 
 
 def test_a_channel_gets_each_summary_once() -> None:
