@@ -245,6 +245,8 @@ def _receipt(entry: Mapping[str, Any]) -> Receipt:
 
 
 def _batch(entry: Mapping[str, Any]) -> Batch:
+    if entry["kind"] not in (*KINDS, SUMMARY):
+        raise ValueError(f"there are no messages of the kind {entry['kind']}")
     return Batch(
         entry["key"],
         entry["kind"],

@@ -92,16 +92,22 @@ class Silence:
 
     @classmethod
     def from_document(cls, identifier: str, document: Mapping[str, Any]) -> Silence:
-        """Return the silence of a document."""
+        """Return the silence of a document.
+
+        Raises
+        ------
+        TypeError
+            If a field that is one text holds something else, such as a list.
+        """
+        texts = [document["author"], document["reason"], document.get("model") or "*", document.get("alert") or "*"]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("each field of a silence is one text")
         return cls(
             identifier,
             instants.parse(document["start"]),
             instants.parse(document["end"]),
-            document["author"],
-            document["reason"],
-            document.get("model") or "*",
-            document.get("alert") or "*",
-            dict(matcher.split("=", 1) for matcher in document.get("matchers") or ()),
+            *texts,
+            labels=dict(matcher.split("=", 1) for matcher in document.get("matchers") or ()),
         )
 
 

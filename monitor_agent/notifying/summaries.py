@@ -82,10 +82,16 @@ def due_summaries(settings: NotifySettings, now: datetime) -> list[DueSummary]:
 
 
 def without_late_summary(outbox: Outbox, now: datetime) -> Outbox:
-    """Return an outbox without the summary on its way, if that is too late."""
+    """Return an outbox without the summary on its way, if that is too late, or nobody can read which one it is."""
     batch = outbox.batch
-    is_late = batch is not None and bool(batch.about) and now - DueSummary.of(batch).due >= LATEST
-    return dataclasses.replace(outbox, batch=None) if is_late else outbox
+    if batch is None or not batch.about:
+        return outbox
+    try:
+        summary = DueSummary.of(batch)
+        is_due = summary.name in SPANS and now - summary.due < LATEST
+    except ValueError:
+        is_due = False
+    return outbox if is_due else dataclasses.replace(outbox, batch=None)
 
 
 def next_summary(outbox: Outbox, due: Iterable[DueSummary]) -> Batch | None:

@@ -155,4 +155,7 @@ def test_a_route_lets_through_what_it_names() -> None:
 
 def test_an_outbox_that_nobody_can_read_begins_anew() -> None:
     """Active firings are told again, which is better than never."""
+    unknown_kind = Outbox(START, batch=Batch("key", "postcard", ("id",))).content()
+
     assert Outbox.from_content({"began": "never"}, START) == Outbox(START)
+    assert Outbox.from_content(unknown_kind, START) == Outbox(START)

@@ -8,7 +8,7 @@ import pytest
 
 from monitor_agent.errors import DataError
 from monitor_agent.notifying.assembly import SAMPLE
-from monitor_agent.notifying.silences import MOST_CHARACTERS, Silence
+from monitor_agent.notifying.silences import MOST_CHARACTERS, Silence, quiet_of
 from tests.factories import START
 
 SILENCE = Silence("s", SAMPLE.start, SAMPLE.start.replace(year=2027), "kim", "maintenance", model="click")
@@ -46,3 +46,14 @@ def test_a_silence_that_nobody_can_want_is_refused(changes: dict[str, object], p
     """An empty name comes from a variable that is not set: it must not silence everything."""
     with pytest.raises(DataError, match=problem):
         replace(SILENCE, **changes).check()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"model": ["a", "b"]}, {"alert": 5}, {"end": "never"}, {"matchers": ["none"]}, {"author": None}]
+)
+def test_a_document_that_nobody_can_read_silences_nothing(changes: dict[str, object]) -> None:
+    """And it keeps no other silence from being read."""
+    document = SILENCE.document()
+    quiet = quiet_of([{"_id": "bad", "_source": {**document, **changes}}, {"_id": "s", "_source": document}])
+
+    assert quiet.silences == (SILENCE,)

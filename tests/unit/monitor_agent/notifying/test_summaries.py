@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from monitor_agent.errors import SettingsError
-from monitor_agent.notifying.outbox import Outbox
+from monitor_agent.notifying.outbox import Batch, Outbox
 from monitor_agent.notifying.routes import ChannelRules, summarised_models
 from monitor_agent.notifying.summaries import DueSummary, due_summaries, next_summary, without_late_summary
 from monitor_agent.pipeline import instants
@@ -48,6 +48,9 @@ def test_a_summary_that_could_not_be_sent_for_twelve_hours_is_left_out() -> None
 
     assert without_late_summary(outbox, MONDAY + timedelta(hours=11)).batch is not None
     assert (late.batch, late.failures) == (None, 1)
+    for about in ("daily never", "yearly 2026-10-26T07:00:00Z", "x"):
+        garbled = Outbox(MONDAY).refused(Batch("key", "summary", (), about=about), "no answer", MONDAY)
+        assert without_late_summary(garbled, MONDAY).batch is None
 
 
 def test_a_channel_gets_each_summary_once() -> None:
