@@ -266,7 +266,10 @@ def _labels(texts: Iterable[str]) -> dict[str, str]:
 
 def _warn_of_unknown_alert(pattern: str, settings: Settings) -> None:
     """Say that no alert of this list has the name: another list may be the agent's."""
-    known = [alert.id for alert in load_alerts(settings.agent.alerts)]
+    try:
+        known = [alert.id for alert in load_alerts(settings.agent.alerts)]
+    except DataError:
+        return  # a broken list of this machine is no reason to wake people
     if not any(matches(pattern, name) for name in known):
         meant = name_meant(pattern, known)
         hint = f": did you mean {meant}?" if meant else ""

@@ -16,7 +16,7 @@ from monitor_agent.printable import printable
 
 PLAIN_WIDTH = 160
 LONGEST_CELL = 48
-"""Longer text is broken into lines; otherwise one long name would leave no room for the other columns."""
+"""Longer text may be broken into lines; otherwise one long name would leave no room for the other columns."""
 NOTHING = "-"
 
 
@@ -59,7 +59,6 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
             justify="left" if position < left else "right",
             no_wrap=not is_last and not is_long,
             overflow="fold",
-            max_width=LONGEST_CELL if is_long and not is_last else None,
         )
     for row in cells:
         table.add_row(*row)
