@@ -19,7 +19,7 @@ import shtab
 from monitor_agent import log
 from monitor_agent.errors import MonitorError, defect, name_meant
 from monitor_agent.extras import missing_package
-from monitor_agent.printable import printable
+from monitor_agent.printable import BYTES, printable
 
 PACKAGE = "model-monitor"
 INTERRUPTED = 130
@@ -88,7 +88,7 @@ def _has_working_folder() -> bool:
 def _report(line: str) -> int:
     """Print a line on standard error, without secrets; return the exit status of a failure."""
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(log.masked(printable(" ".join(line.splitlines()))) + "\n")
+        sys.stderr.write(log.masked(printable(" ".join(line.splitlines()), spared=BYTES)) + "\n")
     return 1
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+BYTES = "".join(map(chr, range(0xDC80, 0xDD00)))
+"""Bytes of a file's name that are not UTF-8: standard output and standard error write each as its number."""
 
 
 def printable(text: str, spared: str = "") -> str:

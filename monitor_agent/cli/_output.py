@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from monitor_agent.printable import printable
+from monitor_agent.printable import BYTES, printable
 
 PLAIN_WIDTH = 160
 LONGEST_CELL = 48
@@ -34,7 +34,7 @@ def print_json(document: Any) -> None:
 
 def print_line(line: str) -> None:
     """Print a line, or several, at once, even into a pipe; no character in it changes the terminal."""
-    print(printable(line, spared="\n\t"), flush=True)
+    print(printable(line, spared=f"\n\t{BYTES}"), flush=True)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
@@ -46,7 +46,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     """
     # A number may have its interval on a second line; a text of users is one line.
     cells = [
-        [printable(cell, spared="\n" if position >= left else "") for position, cell in enumerate(row)] for row in rows
+        [printable(cell, spared=f"\n{BYTES}" if position >= left else BYTES) for position, cell in enumerate(row)]
+        for row in rows
     ]
     table = Table(
         title=title, title_justify="left", title_style="bold", pad_edge=False, box=None, show_header=any(columns)

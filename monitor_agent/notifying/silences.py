@@ -99,15 +99,19 @@ class Silence:
         TypeError
             If a field that is one text holds something else, such as a list.
         """
-        texts = [document["author"], document["reason"], document.get("model") or "*", document.get("alert") or "*"]
-        if not all(isinstance(text, str) for text in texts):
+        author, reason = document["author"], document["reason"]
+        model, alert = (document.get(name) or "*" for name in ("model", "alert"))
+        if not all(isinstance(text, str) for text in (author, reason, model, alert)):
             raise TypeError("each field of a silence is one text")
         return cls(
             identifier,
             instants.parse(document["start"]),
             instants.parse(document["end"]),
-            *texts,
-            labels=dict(matcher.split("=", 1) for matcher in document.get("matchers") or ()),
+            author,
+            reason,
+            model,
+            alert,
+            dict(matcher.split("=", 1) for matcher in document.get("matchers") or ()),
         )
 
 
