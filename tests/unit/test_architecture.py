@@ -154,8 +154,7 @@ ROOMS = (
     Room(
         "monitor_agent/notifying/",
         "messages about alerts: what is due to whom, outboxes, silences, texts, channels by Apprise",
-        "alerting contracts durations errors es extras log metrics pipeline root_causes settings",
-        "alerting contracts durations errors es extras log pipeline printable root_causes settings",
+        "alerting contracts durations errors es extras log metrics pipeline printable root_causes settings",
         "apprise jinja2 structlog",
     ),
     Room(
