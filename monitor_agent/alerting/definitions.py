@@ -181,10 +181,10 @@ def parse_alerts(text: str) -> list[Alert]:
     for alert in alerts:
         for name in alert.inhibited_by:
             if name not in inhibiting:
-                others = ", ".join(sorted(inhibiting - {alert.id}))
+                inhibitors = ", ".join(sorted(inhibiting - {alert.id}))
                 raise DataError(
                     f"the alert {alert.id}: {name} cannot inhibit it",
-                    f"use {others}" if others else "leave inhibited_by out",
+                    f"use {inhibitors}" if inhibitors else "leave inhibited_by out",
                 )
     return alerts
 

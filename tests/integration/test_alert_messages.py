@@ -140,9 +140,9 @@ def test_a_message_goes_out_without_what_fails(fallen: Cluster, receiver: Receiv
 
     with fallen.client("monitor_agent") as client:
         gateway = Gateway(client)
-        mine = tmp_path / "mine.txt"
-        mine.write_text("{{ kind }}\n{{ {'click': 1, '': 1}[firings[0].model] }}")
-        settings = NotifySettings(urls=(receiver.url("second"),), template=str(mine))
+        template = tmp_path / "mine.txt"
+        template.write_text("{{ kind }}\n{{ {'click': 1, '': 1}[firings[0].model] }}")
+        settings = NotifySettings(urls=(receiver.url("second"),), template=str(template))
         contents = MessageContents(AgentSettings(segments=("scene",)), fail)
         notifier = make_notifier(gateway, settings, NotifyTables(), load_alerts(), "agent", contents)
         assert notifier is not None
