@@ -108,8 +108,8 @@ class Alert(FiringRule):
         """
         contract = next((row for row in CONTRACTS if row.has_index(self.index)), None)
         if contract is None:
-            known = [row.pattern for row in CONTRACTS]
-            raise DataError(f"the alert {self.id}: there is no index {self.index}", suggestion(self.index, known))
+            patterns = [row.pattern for row in CONTRACTS]
+            raise DataError(f"the alert {self.id}: there is no index {self.index}", suggestion(self.index, patterns))
         for name in sorted(kql.fields(self.where) | kql.fields(self.holds)):
             if not contract.has_field(name):
                 meant = name_meant(name, contract.fields)

@@ -267,11 +267,11 @@ def _labels(texts: Iterable[str]) -> dict[str, str]:
 def _warn_of_unknown_alert(pattern: str, settings: Settings) -> None:
     """Say that no alert of this list has the name: another list may be the agent's."""
     try:
-        known = [alert.id for alert in load_alerts(settings.agent.alerts)]
+        alert_ids = [alert.id for alert in load_alerts(settings.agent.alerts)]
     except DataError:
         return  # a broken list of this machine is no reason to wake people
-    if not any(matches(pattern, name) for name in known):
-        meant = name_meant(pattern, known)
+    if not any(matches(pattern, name) for name in alert_ids):
+        meant = name_meant(pattern, alert_ids)
         hint = f": did you mean {meant}?" if meant else ""
         print(f"warning: the list of alerts has no {pattern}{hint}", file=sys.stderr)
 

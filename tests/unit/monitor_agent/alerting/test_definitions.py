@@ -13,7 +13,7 @@ from monitor_agent.errors import DataError
 from tests.unit.monitor_agent.alerting.sample_alerts import ALERTS, LIST, SLOW
 
 TEXT = LIST.read_text()
-ONE = """[a]
+SHORT_LIST = """[a]
 title = "t"
 message = "m"
 index = "model-performance"
@@ -45,18 +45,21 @@ def test_the_keys_every_and_looks_are_the_interval_and_the_evaluations() -> None
         ("[a]\nlooks = 3", "looks is a list"),
         (TEXT.replace("looks = [2, 3]", "looks = [2]"), "has a value of the wrong type"),
         (TEXT.replace('"orphan-rate"]', '"quality-drop"]'), "quality-drop cannot inhibit it: use drift"),
-        (ONE.format("f1_hihg"), "the alert a: model-performance has no field f1_hihg: did you mean f1_high?"),
-        (ONE.format("nothing"), "has no field nothing: docs/fields.md lists the fields"),
-        (ONE.format("f1").replace("model-performance", "model-perfromance"), "there is no index model-perfromance"),
-        (ONE.format("f1").replace('"5m"', '"5"'), "its every is malformed: '5' is no fixed length of time"),
-        (ONE.format("f1").replace('"5m"', '"0s"'), "0s is no length of time: write 1s or more"),
-        (ONE.format("f1").replace("at_least = 1", "at_least = -1"), "at_least and fewer_than are 1 or more"),
-        (ONE.format("f1").replace("at_least = 1", "at_least = 1.5"), "the alert a: at_least is a whole number"),
-        (ONE.format("f1") + 'agent = "no"', "the alert a: agent is true or false"),
-        (ONE.format("f1").replace('title = "t"', "title = 5"), "the alert a: title is a text"),
-        (ONE.format("f1").replace("< 0.5", "<"), "the alert a: this KQL is not supported"),
-        (ONE.format("f1") + 'inhibited_by = ["a"]', "a cannot inhibit it: leave inhibited_by out"),
-        (ONE.format("f1").replace("[a]", '["a b"]'), "'a b' is no id of an alert"),
+        (SHORT_LIST.format("f1_hihg"), "the alert a: model-performance has no field f1_hihg: did you mean f1_high?"),
+        (SHORT_LIST.format("nothing"), "has no field nothing: docs/fields.md lists the fields"),
+        (
+            SHORT_LIST.format("f1").replace("model-performance", "model-perfromance"),
+            "there is no index model-perfromance",
+        ),
+        (SHORT_LIST.format("f1").replace('"5m"', '"5"'), "its every is malformed: '5' is no fixed length of time"),
+        (SHORT_LIST.format("f1").replace('"5m"', '"0s"'), "0s is no length of time: write 1s or more"),
+        (SHORT_LIST.format("f1").replace("at_least = 1", "at_least = -1"), "at_least and fewer_than are 1 or more"),
+        (SHORT_LIST.format("f1").replace("at_least = 1", "at_least = 1.5"), "the alert a: at_least is a whole number"),
+        (SHORT_LIST.format("f1") + 'agent = "no"', "the alert a: agent is true or false"),
+        (SHORT_LIST.format("f1").replace('title = "t"', "title = 5"), "the alert a: title is a text"),
+        (SHORT_LIST.format("f1").replace("< 0.5", "<"), "the alert a: this KQL is not supported"),
+        (SHORT_LIST.format("f1") + 'inhibited_by = ["a"]', "a cannot inhibit it: leave inhibited_by out"),
+        (SHORT_LIST.format("f1").replace("[a]", '["a b"]'), "'a b' is no id of an alert"),
     ],
 )
 def test_a_broken_list_is_refused(text: str, message: str) -> None:
