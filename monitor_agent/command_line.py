@@ -17,9 +17,9 @@ from typing import Any, NoReturn
 import shtab
 
 from monitor_agent import log
+from monitor_agent.contracts.printable import BYTES, printable
 from monitor_agent.errors import MonitorError, defect, name_meant
 from monitor_agent.extras import missing_package
-from monitor_agent.printable import BYTES, printable
 
 PACKAGE = "model-monitor"
 INTERRUPTED = 130

@@ -19,6 +19,7 @@ from monitor_agent.cli._output import NOTHING, print_json, print_line, print_tab
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.alert import SEVERITIES
+from monitor_agent.contracts.printable import printable
 from monitor_agent.errors import DataError, SettingsError, name_meant, suggestion
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.retry import Backoff
@@ -30,7 +31,6 @@ from monitor_agent.notifying.routes import ChannelRules
 from monitor_agent.notifying.silence_store import SilenceStore
 from monitor_agent.notifying.silences import Silence, matches
 from monitor_agent.pipeline import instants
-from monitor_agent.printable import printable
 from monitor_agent.settings import Settings, read_notify_tables
 
 LABELS = ("model_version", "severity")

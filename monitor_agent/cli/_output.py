@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from monitor_agent.printable import BYTES, printable
+from monitor_agent.contracts.printable import BYTES, printable
 
 PLAIN_WIDTH = 160
 LONGEST_CELL = 48

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from monitor_agent.printable import printable
+from monitor_agent.contracts.printable import printable
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _TITLE, _IMAGE = "title", "image"

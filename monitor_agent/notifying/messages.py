@@ -12,12 +12,12 @@ from urllib.parse import urlencode
 
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.contracts.performance import ALL_SEGMENT
+from monitor_agent.contracts.printable import in_width, printable
 from monitor_agent.contracts.verdict import AUC, F1
 from monitor_agent.errors import SettingsError, in_one_line
 from monitor_agent.extras import NOTIFICATIONS, loading
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.broken_features import BrokenFeature, broken_of, in_percent
-from monitor_agent.printable import in_width, printable
 from monitor_agent.settings import NotifySettings
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.contracts.alert import STATE_ACTIVE
+from monitor_agent.contracts.printable import printable
 from monitor_agent.notifying.outbox import SUMMARY, Batch, Outbox
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import hashed_id
 from monitor_agent.pipeline.instants import DAY, WEEK, Interval
 from monitor_agent.pipeline.model_overview import ModelRow, Overview, VersionRow
-from monitor_agent.printable import printable
 from monitor_agent.settings import NotifySettings
 from monitor_agent.settings.notify_settings import summary_time
 

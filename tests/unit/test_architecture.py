@@ -55,7 +55,6 @@ ROOMS = (
     Room("monitor_agent/errors.py", "every error that a user can meet, each with what to do"),
     Room("monitor_agent/clock.py", "the time of now, as an argument"),
     Room("monitor_agent/durations.py", "durations as text: `90s`, `1h30m`, `1w`", "errors"),
-    Room("monitor_agent/printable.py", "texts of users without characters that do something else than to be read"),
     Room("monitor_agent/gc_tuning.py", "how often Python's garbage collector runs"),
     Room(
         "monitor_agent/extras.py",
@@ -112,7 +111,7 @@ ROOMS = (
     Room(
         "monitor_agent/command_line.py",
         "what both programs share: the parser, `--version`, shell completion, one line for each error",
-        "errors extras log printable",
+        "contracts errors extras log",
         "shtab",
     ),
     Room(
@@ -154,7 +153,7 @@ ROOMS = (
     Room(
         "monitor_agent/notifying/",
         "messages about alerts: what is due to whom, outboxes, silences, texts, channels by Apprise",
-        "alerting contracts durations errors es extras log metrics pipeline printable root_causes settings",
+        "alerting contracts durations errors es extras log metrics pipeline root_causes settings",
         "apprise jinja2 structlog",
     ),
     Room(
@@ -179,7 +178,7 @@ ROOMS = (
         "monitor_agent/dashboards/",
         "the viewer of the dashboards without Kibana, and the reports",
         "alerting extras clock contracts durations errors es files http_serving kibana metrics notifying pipeline "
-        "printable root_causes settings",
+        "root_causes settings",
         "flask orjson structlog vl_convert werkzeug",
     ),
     Room(
@@ -270,7 +269,7 @@ ROOMS = (
         "one command per file; writes the generated pages",
         "agent alerting analysis clock command_line contracts dashboards demo diagnosis durations errors es extras "
         "files gc_tuning http_serving importing kibana log logstash metrics notifying pipeline product_files receiving "
-        "printable root_causes settings stack vocabulary",
+        "root_causes settings stack vocabulary",
         "orjson rich",
     ),
     Room("monitor_agent/__main__.py", "the entry point of `monitor-agent`", "cli extras"),
