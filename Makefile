@@ -6,7 +6,7 @@ CAMPAIGN ?=
 WORKERS ?= 2
 BIN := $(VENV)/bin
 SOURCES := monitor_agent model_server tests benchmarks scripts
-# Without bytecode each of the many processes would compile the product again, which takes a third of a command's start.
+# Without bytecode each of the many processes would compile the product again, a quarter of a command's start.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo up test test-fast soak bench lint lock docs wheel clean
