@@ -14,6 +14,7 @@ from monitor_agent.agent.report import CycleReport
 from monitor_agent.clock import Clock, FixedClock
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.kinds import BINARY
+from monitor_agent.errors import DataError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.imported_days import ImportedDays
 from monitor_agent.importing.delivery import ImportPipeline
@@ -24,7 +25,7 @@ from monitor_agent.importing.portions import RowLine
 from monitor_agent.importing.progress import ImportCounts, ImportDisplay, ImportProgress, spans
 from monitor_agent.importing.reading_process import ReadingTask, local_portions, reading_process
 from monitor_agent.importing.rows import SettingsAt
-from monitor_agent.importing.sources import complete_plan, source_files
+from monitor_agent.importing.sources import SourceFile, complete_plan, source_files
 from monitor_agent.importing.stored_predictions import StoredPredictions
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Calendar
@@ -105,8 +106,7 @@ def run_import(request: ImportRequest, access: ImportAccess, display: ImportDisp
     total = sum(source.about_rows for source in sources)
     rules = MetModelSettings(access.gateway, access.settings.agent)
     with reading_process(total) as process:
-        plan = with_model_settings(complete_plan(request.plan, sources), rules.settings_at, access.clock.now())
-        plan.check()
+        plan = planned(request.plan, sources, rules.settings_at, access.clock.now())
         pipeline = ImportPipeline(access.settings, access.environ)
         progress = ImportProgress(pipeline.folder, [[source.sha256 for source in sources], plan.document()])
         if not _is_of_this_cluster(progress, access.gateway):
@@ -131,15 +131,29 @@ def run_import(request: ImportRequest, access: ImportAccess, display: ImportDisp
     return ImportReport(progress.counts, resumed, computed, time.monotonic() - started, window)
 
 
-def with_model_settings(plan: ImportPlan, settings_at: SettingsAt, present: datetime) -> ImportPlan:
-    """Return the plan with what the settings of its model decide, where the plan leaves it open."""
+def planned(plan: ImportPlan, sources: Sequence[SourceFile], settings_at: SettingsAt, present: datetime) -> ImportPlan:
+    """Return the plan with what the files and the settings of its model decide, where the plan leaves it open.
+
+    Raises
+    ------
+    DataError
+        If it does not fit the files, or the kind of the model.
+    """
     settings = settings_at(plan.model, present)
+    plan = complete_plan(replace(plan, model_kind=settings.kind if plan.model else ""), sources)
+    if plan.model_kind not in ("", plan.kind):
+        raise DataError(
+            f"the columns are those of a {plan.kind} model, and {plan.model} is {plan.model_kind} by its settings",
+            "map other columns, or change `kind` of the model: monitor-agent models apply FILE",
+        )
     judging = settings.feedback_type if settings.feedback_type in FEEDBACK_TYPES and plan.kind == BINARY.name else ""
-    return replace(
+    plan = replace(
         plan,
         feedback_type=plan.feedback_type or judging,
         threshold=settings.threshold if plan.threshold is None else plan.threshold,
     )
+    plan.check()
+    return plan
 
 
 def _retain(access: ImportAccess, days: Sequence[int]) -> None:

@@ -60,6 +60,7 @@ class ImportPlan:
     time_format : of all times, as `strptime` reads it, or one of `EPOCH_FORMATS`; empty = ISO 8601.
     feedback_type : what a label is: `click`, `purchase` or `label`; empty = the type that judges the model.
     threshold : a score at or above it is a positive decision; None = that of the model, or 0.5.
+    model_kind : the kind of the model by its settings; empty = the columns say it.
     """
 
     columns: Mapping[str, str]
@@ -70,15 +71,20 @@ class ImportPlan:
     time_format: str = ""
     feedback_type: str = ""
     threshold: float | None = None
+    model_kind: str = ""
 
     @property
     def kind(self) -> str:
         """The kind of the predictions."""
         if "class" in self.columns:
             return MULTICLASS.name
+        if "score" in self.columns:
+            return BINARY.name
         # A click and a purchase have a value, too; a regression has neither of them.
-        is_number = "value" in self.columns and "score" not in self.columns and self.feedback_type in ("", "label")
-        return REGRESSION.name if is_number else BINARY.name
+        may_be_number = self.feedback_type in ("", "label") and self.model_kind in ("", REGRESSION.name)
+        if "value" in self.columns and may_be_number:
+            return REGRESSION.name
+        return self.model_kind or BINARY.name
 
     @property
     def outcome_field(self) -> str:

@@ -10,12 +10,12 @@ import orjson
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.deadletter import REASONS
 from monitor_agent.importing.delivery import ImportPipeline
-from monitor_agent.importing.importer import ImportRequest, with_model_settings
+from monitor_agent.importing.importer import ImportRequest, planned
 from monitor_agent.importing.portions import RowLine
 from monitor_agent.importing.progress import ImportCounts, RefusedRow, require_few_days
 from monitor_agent.importing.row_portions import no_offset, read_row, refused_line, row_events
 from monitor_agent.importing.rows import ImportedRow, RowError, SettingsAt
-from monitor_agent.importing.sources import complete_plan, source_files
+from monitor_agent.importing.sources import source_files
 from monitor_agent.importing.times import NoOffsetError
 from monitor_agent.logstash.outputs.elasticsearch import ElasticsearchOutput
 from monitor_agent.logstash.validation import outcome_of
@@ -90,8 +90,7 @@ def preview(
     now = SystemClock().now()
 
     settings_at = settings_at or (lambda _model, _moment: settings.agent)
-    plan = with_model_settings(complete_plan(request.plan, sources), settings_at, now)
-    plan.check()
+    plan = planned(request.plan, sources, settings_at, now)
     # No output is opened, so none needs a password.
     pipeline = ImportPipeline(settings, {"PIPELINE_PASSWORD": "", **environ})
     reader, events = row_events(plan, settings, settings_at, now)

@@ -364,6 +364,33 @@ def test_a_dry_run_counts_by_the_stored_settings_of_the_model(
     assert world.documents("model-predictions") == {}
 
 
+def test_the_kind_of_a_model_decides_what_labels_alone_are(
+    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """True classes come in a second run, by id; a table of another kind would never be counted."""
+    config = tmp_path / "models.toml"
+    config.write_text('[models.animals]\nkind = "multiclass"\n')
+    with monkeypatch.context() as environment:
+        environment.setenv("ELASTICSEARCH_USERNAME", "monitor_setup")
+        environment.setenv("ELASTICSEARCH_PASSWORD", os.environ["STACK_SETUP_PASSWORD"])
+        assert monitor_agent("models", "apply", str(config)) == 0
+    options = ("--model", "animals", "--version", "1")
+    for name, text in {
+        "predictions": "id,time,class\na,2026-07-06T10:00:00Z,cat\nb,2026-07-06T10:01:00Z,dog\n",
+        "truths": "id,label\na,cat\nb,cat\n",
+        "scores": "id,time,score\nc,2026-07-06T10:00:00Z,0.5\n",
+    }.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+
+    assert imported(capfd, tmp_path / "predictions.csv", *options)[0] == 0
+    assert imported(capfd, tmp_path / "truths.csv", *options)[0] == 0
+
+    day = world.window("1d")
+    assert (day["n"], day["accuracy"]) == (2, 0.5)
+    assert monitor_agent("import", str(tmp_path / "scores.csv"), *options) == 1
+    assert "the columns are those of a binary model, and animals is multiclass" in capfd.readouterr().err
+
+
 def test_a_table_of_the_settings_file_stands_for_options(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The table names columns, model and time zone; an option comes before its key."""
     write_csv(tmp_path / "loans.csv", table(3))

@@ -193,8 +193,10 @@ def matthews_corrcoef(state: WindowState) -> float | Undefined:
     """Return the correlation of true and predicted class.
 
     Undefined (``one_class``, ``one_predicted_class``) if all truths or all predictions are equal; scikit-learn then
-    returns 0. Source: `sklearn.metrics.matthews_corrcoef`; J. Gorodkin, "Comparing two K-category assignments by a
-    K-category correlation coefficient", Computational Biology and Chemistry 28 (2004).
+    returns 0. Undefined (``too_many_classes``) if classes that are counted together are taken for each other: their
+    sizes are not known.
+    Source: `sklearn.metrics.matthews_corrcoef`; J. Gorodkin, "Comparing two K-category assignments by a K-category
+    correlation coefficient", Computational Biology and Chemistry 28 (2004).
     """
     matrix = state.classes
     n, actual, chosen = matrix.n, matrix.actual, matrix.chosen
@@ -202,6 +204,8 @@ def matthews_corrcoef(state: WindowState) -> float | Undefined:
         return Undefined("one_class")
     if (chosen > 0).sum() < 2:
         return Undefined("one_predicted_class")
+    if matrix.counts[(matrix.true == matrix.predicted) & ~matrix.right].sum():
+        return Undefined("too_many_classes")
     covariance = float(matrix.hits.sum()) * n - float(actual @ chosen)
     spread = (n * n - float(actual @ actual)) * (n * n - float(chosen @ chosen))
     return float(covariance / np.sqrt(spread))

@@ -126,6 +126,16 @@ class TestOtherClasses:
         recalls = oracle.recall_score(true, predicted, labels=CLASSES[:2], average=None)
         assert capped["recall_macro"] == pytest.approx((*recalls, hits / sum(rare)) @ np.full(3, 1 / 3), rel=1e-12)
 
+    def test_the_correlation_of_confused_other_classes_is_null(self) -> None:
+        """Their sizes are not known; with exact hits and sizes of all of them together, it would be far too low."""
+        true, predicted, scores = class_data(1, 500)
+
+        capped = measure(class_state(true, predicted, by_class(scores), classes=CLASSES[:2]))
+        apart = measure(class_state(true, predicted, by_class(scores), classes=CLASSES[:3]))
+
+        assert (capped["mcc"], capped["mcc_undefined"]) == (None, "too_many_classes")
+        assert apart["mcc"] == pytest.approx(oracle.matthews_corrcoef(true, predicted), rel=1e-12)
+
 
 class TestUndefined:
     def test_predictions_without_scores_have_no_metrics_of_scores(self) -> None:
