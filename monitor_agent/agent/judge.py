@@ -86,7 +86,7 @@ class Judge:
                     for (version, _), stretches in groups.items()
                     if stretches
                 }
-            judgement = Judgement(model, end + wait, end, step, _counted(settings), first_seen)
+            judgement = Judgement(model, end + wait, end, step, _counted(settings), first_seen, segments)
             further = {} if segments else self._further(model, settings, end)
             written += self._store.write(verdicts(judgement, groups, past, further))
             self._judged[model, segments] = end

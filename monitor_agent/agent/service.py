@@ -167,7 +167,7 @@ class Service:
                     findings.alerts = self._alerts.evaluator.evaluate(now, self._agent.settings)
             if self._alerts is not None and self._alerts.notifier is not None:
                 with scopes.step("the notifications"):
-                    findings.notifications = self._alerts.notifier.notify(self._clock.now())
+                    findings.notifications = self._alerts.notifier.notify(self._clock.now(), self._agent.settings)
         with scopes.step("the measurement of the flow of events"):
             findings.flow = self._cycles.flow(now).figures()
         log_failures(scopes.failures.values())

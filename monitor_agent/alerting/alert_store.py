@@ -77,6 +77,10 @@ class AlertStore:
             answers, stored_state, firings, {hit["_id"]: hit["_source"]["revision"] for hit in readable}
         )
 
+    def answers(self, queries: Sequence[tuple[str, Mapping[str, Any]]]) -> Sequence[Mapping[str, Any]]:
+        """Return the answers to further searches (index pattern, body), by one request; by none if there are none."""
+        return self._gateway.msearch(queries) if queries else ()
+
     def write(self, readings: AlertReadings, firings: Sequence[Firing], now: datetime) -> bool:
         """Write what differs from the readings; return False, and write nothing, if another agent was faster."""
         before = {firing.id: firing for firing in readings.firings}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,14 +11,18 @@ from typing import Any
 from monitor_agent.alerting import kql
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.firings import Breach, Group
-from monitor_agent.contracts.alert import ALERTS, STATE_ACTIVE
+from monitor_agent.contracts.alert import ALERTS, SEGMENT, STATE_ACTIVE
 from monitor_agent.pipeline import instants
 
 Document = dict[str, Any]
 
 MAX_GROUPS = 50
-"""Values of a field that have firings of their own."""
+"""Models, and versions of a model, that have firings of their own."""
+MAX_SEGMENTS = 1000
+"""Segments of a version that have firings of their own: more than the settings of a model can make of a few labels."""
 
+SIZE = "window_size"
+"""The field with the size of a window."""
 _BUCKETS = "groups"
 _NEWEST = "newest"
 _MEASURED = "measured"
@@ -50,11 +54,10 @@ class GroupCounts:
 
 def alert_query(alert: Alert, due: str) -> tuple[str, Document]:
     """Return the search for an alert's condition, index and body, as of `due` (ISO 8601)."""
-    times = {"gte": f"{due}||-{alert.look_back}", "lte": due, "format": "strict_date_optional_time"}
     body: Document = {
         "size": 0,
         "track_total_hits": True,
-        "query": {"bool": {"filter": [{"range": {"@timestamp": times}}, kql.query(alert.where)]}},
+        "query": {"bool": {"filter": [*_in_time(alert, due), kql.query(alert.where)]}},
     }
     limits = alert.limits()
     groups: Document = {value: {limits[value][0]: {"field": value}} for value in alert.values}
@@ -62,24 +65,38 @@ def alert_query(alert: Alert, due: str) -> tuple[str, Document]:
         groups[_NEWEST] = _newest_documents(newest_count(alert))
     for field in reversed(alert.group_by):
         inner = {"aggs": groups} if groups else {}
-        groups = {_BUCKETS: {"terms": {"field": field, "size": MAX_GROUPS}, **inner}}
+        groups = {_BUCKETS: {"terms": {"field": field, "size": most_groups([field])}, **inner}}
     return alert.index, {**body, **({"aggs": groups} if groups else {})}
 
 
-def measurement_query(alert: Alert, due: str) -> tuple[str, Document] | None:
-    """Return the search for the groups that an alert is about, and for which of them its values are measured.
+def most_groups(fields: Collection[str]) -> int:
+    """Return how many values of some fields of groups have firings of their own."""
+    return MAX_SEGMENTS if SEGMENT in fields else MAX_GROUPS
 
-    None if the alert compares no values of single groups.
-    """
+
+def _in_time(alert: Alert, due: str) -> list[Document]:
+    """Return the filters for the documents that are new enough; what that is may depend on the size of their window."""
+
+    def newer(look_back: str) -> Document:
+        times = {"gte": f"{due}||-{look_back}", "lte": due, "format": "strict_date_optional_time"}
+        return {"range": {"@timestamp": times}}
+
+    if not alert.look_backs:
+        return [newer(alert.look_back)]
+    sizes = [{"bool": {"filter": [{"term": {SIZE: size}}, newer(length)]}} for size, length in alert.look_backs]
+    further = {"bool": {"must_not": [{"terms": {SIZE: [size for size, _ in alert.look_backs]}}]}}
+    return [newer(alert.look_back), {"bool": {"should": [*sizes, further], "minimum_should_match": 1}}]
+
+
+def measurement_query(alert: Alert, group: Group, due: str) -> tuple[str, Document] | None:
+    """Return the search for what `staying_open` asks about a group; None if the alert compares no values of groups."""
     if not alert.values or not alert.group_by:
         return None
-    times = {"gte": f"{due}||-{alert.look_back}", "lte": due, "format": "strict_date_optional_time"}
     present, measured, holding = measurement_filters(alert)
-    filters = [{"range": {"@timestamp": times}}, present]
-    groups: Document = {_MEASURED: {"filter": measured}, _HOLDING: {"filter": holding}}
-    for field in reversed(alert.group_by):
-        groups = {_BUCKETS: {"terms": {"field": field, "size": MAX_GROUPS}, "aggs": groups}}
-    return alert.index, {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": groups}
+    terms: list[Document] = [{"term": {name: value}} for name, value in group]
+    filters = [*_in_time(alert, due), *terms, present]
+    aggs = {_MEASURED: {"filter": measured}, _HOLDING: {"filter": holding}}
+    return alert.index, {"size": 0, "track_total_hits": 1, "query": {"bool": {"filter": filters}}, "aggs": aggs}
 
 
 def measurement_filters(alert: Alert) -> tuple[Document, Document, Document]:
@@ -91,17 +108,21 @@ def measurement_filters(alert: Alert) -> tuple[Document, Document, Document]:
     return without_values(condition), _with_values(condition), holding
 
 
-def staying_open(alert: Alert, answer: Mapping[str, Any]) -> set[tuple[str, Group]]:
-    """Return the groups, with the alert's id, whose open firings do not recover.
+def staying_open(answer: Mapping[str, Any]) -> bool:
+    """Return whether the open firing of a group does not recover, by the answer to its `measurement_query`."""
+    values = answer.get("aggregations", {})
+    measured, holding = (bool(values.get(name, {}).get("doc_count")) for name in (_MEASURED, _HOLDING))
+    return stays_open(bool(answer["hits"]["total"]["value"]), measured, holding)
 
-    These have documents, but none with a measured value, or one that meets the condition `holds`.
+
+def stays_open(present: bool, measured: bool, holding: bool) -> bool:
+    """Return whether an open firing does not recover, although no document meets its alert's condition.
+
+    Parameters
+    ----------
+    present, measured, holding : whether its group has documents, one with a measured value, and one that meets `holds`.
     """
-    groups = _innermost(alert.group_by, answer.get("aggregations", {}))
-    return {
-        (alert.id, group)
-        for group, count, values in groups
-        if count and (not values[_MEASURED]["doc_count"] or values[_HOLDING]["doc_count"])
-    }
+    return present and (not measured or holding)
 
 
 def without_values(node: Document) -> Document:

@@ -12,6 +12,8 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,9 @@ _ATTRIBUTES = {"every": "interval", "looks": "evaluations"}
 _FORMER_KEYS = {"held_back_by": "inhibited_by"}
 """Keys of earlier versions: refused like every unknown key, but the error names the key of today."""
 
+_NO_KEYS = {"id", "look_backs"}
+"""Attributes of `Alert` that are no keys of the file."""
+
 _DURATIONS = {"look_back", "every", "throttle"}
 _TYPES = {"str": str, "int": int, "bool": bool}
 _TYPE_NAMES = {str: "a text", int: "a whole number", bool: "true or false"}
@@ -54,6 +59,8 @@ class Alert(FiringRule):
     group_by: tuple[str, ...] = ()
     agent: bool = True
     holds: str = ""
+    look_backs: tuple[tuple[str, str], ...] = ()
+    """Sizes of windows with how long the alert looks back for them: no key of the file, but found from the settings."""
 
     def __post_init__(self) -> None:
         """Refuse values of the wrong type, and those that contradict each other."""
@@ -121,6 +128,10 @@ class Alert(FiringRule):
         """How many documents meet the condition: `gte` or `lt`, and the number."""
         return ("gte", self.at_least) if self.at_least else ("lt", self.fewer_than)
 
+    def look_back_for(self, size: str) -> timedelta:
+        """Return how old a document may be whose window has a size; empty = it is none of a window."""
+        return parse_duration(dict(self.look_backs).get(size, self.look_back))
+
     def limits(self) -> dict[str, tuple[str, float]]:
         """Return the fields that `where` compares with a number: the worse end (`max` or `min`), and the number.
 
@@ -129,7 +140,13 @@ class Alert(FiringRule):
         DataError
             If `where` is not KQL.
         """
-        return dict(_limits(kql.query(self.where)))
+        return dict(_limits_of(self.where))
+
+
+@cache
+def _limits_of(where: str) -> Mapping[str, tuple[str, float]]:
+    """Return the limits in a condition; a replay asks for them at each moment of a year."""
+    return dict(_limits(kql.query(where)))
 
 
 def _limits(node: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, float]]]:
@@ -193,7 +210,10 @@ def _alert(name: str, table: Any) -> Alert:
     if not isinstance(table, Mapping):
         raise DataError(f"alerts.toml: {name} is not a table", f"write each alert as a table such as [{name}]")
     defaults = {
-        key: entry.default for entry in dataclasses.fields(Alert) for key in [_key_of(entry.name)] if key != "id"
+        key: entry.default
+        for entry in dataclasses.fields(Alert)
+        for key in [_key_of(entry.name)]
+        if key not in _NO_KEYS
     }
     for key in sorted(table.keys() - defaults.keys()):
         former = _FORMER_KEYS.get(key, "")

@@ -12,9 +12,9 @@ import structlog
 from monitor_agent.alerting.alert_store import AlertStore
 from monitor_agent.alerting.conditions import alert_query, breaches, measurement_query, staying_open
 from monitor_agent.alerting.definitions import Alert
-from monitor_agent.alerting.firings import Firing, evaluate
+from monitor_agent.alerting.firings import Firing, Group, evaluate, waiting
 from monitor_agent.alerting.look_back import fitted
-from monitor_agent.contracts.alert import STATE_ACTIVE, STATE_PENDING
+from monitor_agent.contracts.alert import GROUP_FIELDS, STATE_ACTIVE, STATE_PENDING
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.state_store import OWNER, StateStore
 from monitor_agent.pipeline import instants
@@ -61,18 +61,27 @@ class AlertEvaluator:
         """
         alerts = fitted(self._alerts, *settings) if settings else self._alerts
         due = instants.text(now)
-        measured = [(alert, query) for alert in alerts if (query := measurement_query(alert, due)) is not None]
-        readings = self._store.read([*(alert_query(alert, due) for alert in alerts), *(query for _, query in measured)])
-        answered = zip(alerts, readings.answers, strict=False)
+        readings = self._store.read([alert_query(alert, due) for alert in alerts])
+        answered = zip(alerts, readings.answers, strict=True)
         all_breaches = [breach for alert, answer in answered for breach in breaches(alert, answer)]
-        measurements = zip(measured, readings.answers[len(alerts) :], strict=True)
-        holding = {key for (alert, _), answer in measurements for key in staying_open(alert, answer)}
+        holding = self._staying_open(alerts, waiting(readings.firings, all_breaches), due)
         firings = evaluate(alerts, all_breaches, readings.firings, now, holding)
         if not self._store.write(readings, firings, now):
             # Another agent has evaluated the alerts at the same moment, and has logged the changes.
             return self._status(readings.firings)
         self._log_changes(readings.firings, firings)
         return self._status(firings)
+
+    def _staying_open(self, alerts: Sequence[Alert], firings: Iterable[Firing], due: str) -> set[tuple[str, Group]]:
+        """Return the alerts and groups of those firings that do not recover."""
+        by_id = {alert.id: alert for alert in alerts}
+        queries = {
+            firing.key: query
+            for firing in firings
+            if firing.rule in by_id and (query := measurement_query(by_id[firing.rule], firing.group, due)) is not None
+        }
+        answers = self._store.answers(list(queries.values()))
+        return {key for key, answer in zip(queries, answers, strict=True) if staying_open(answer)}
 
     def _status(self, firings: Sequence[Firing]) -> AlertStatus:
         pending, active = (
@@ -99,6 +108,6 @@ class AlertEvaluator:
 def summary(firing: Firing) -> dict[str, object]:
     """Return the few fields of a firing that a log line and the health page have room for."""
     document = firing.document()
-    names = ("severity", "model_name", "model_version", "measure", "value", "limit", "inhibited_by")
+    names = ("severity", *GROUP_FIELDS, "measure", "value", "limit", "inhibited_by")
     fields = {"since": document["event"]["start"], **{name: document.get(name) for name in names}}
     return {"alert": firing.rule, **{name: value for name, value in fields.items() if value not in (None, [])}}

@@ -1,12 +1,12 @@
 """How a firing begins, becomes active, is inhibited and recovers (pure).
 
-A firing is one alert's trouble for one group, such as a version of a model. Agents evaluate alerts in every cycle, but
-one evaluation counts in each interval of an alert, whichever agent makes it. A firing is pending from the first
-evaluation that meets the condition. It becomes active once enough different documents have met it, and recovers once
-enough evaluations in a row have not. The documents of windows count by their windows: N of M successive windows must
-have met the condition. One bad window stays one, however often it is evaluated. A condition that flickers in between
-stays one firing. Evaluations do not count while the firing is inhibited, which means while an alert that it depends on
-is firing: an inhibited firing neither becomes active nor recovers.
+A firing is one alert's trouble for one group, such as a version of a model or a segment of it. Agents evaluate alerts
+in every cycle, but one evaluation counts in each interval of an alert, whichever agent makes it. A firing is pending
+from the first evaluation that meets the condition. It becomes active once enough different documents have met it, and
+recovers once enough evaluations in a row have not. The documents of windows count by their windows: N of M successive
+windows must have met the condition. One bad window stays one, however often it is evaluated. A condition that flickers
+in between stays one firing. Evaluations do not count while the firing is inhibited, which means while an alert that it
+depends on is firing: an inhibited firing neither becomes active nor recovers.
 A firing does not recover while its value is not measured, although its group still has documents, nor while it is
 hardly better than the limit (`holds`): so a value that moves around its limit is one firing.
 """
@@ -88,7 +88,7 @@ class Firing:
     Attributes
     ----------
     rule : the alert's id (field `rule.name`).
-    group : the fields that distinguish it (fields `model_name`, `model_version`).
+    group : the fields that distinguish it (fields `model_name`, `model_version`, `segment`).
     start, end : fields `event.start` and `event.end`.
     title : field `rule.description`.
     evaluations : the last evaluations or windows, the newest last: `x` met the condition, `.` did not (field `looks`).
@@ -127,6 +127,11 @@ class Firing:
     def version(self) -> str:
         """The version of the model; empty = all versions."""
         return dict(self.group).get("model_version", "")
+
+    @property
+    def segment(self) -> str:
+        """The segment of the version; empty = all segments together."""
+        return dict(self.group).get("segment", "")
 
     @property
     def open(self) -> bool:
@@ -204,10 +209,13 @@ def evaluate(
     """
     breach_of = {(breach.rule, breach.group): breach for breach in breaches}
     before = {firing.key: firing for firing in earlier if firing.open}
+    keys_of: dict[str, list[tuple[str, Group]]] = {}
+    for key in sorted(breach_of.keys() | before.keys()):
+        keys_of.setdefault(key[0], []).append(key)
     firings: list[Firing] = []
     # Alerts that inhibit others come first: whether the others are inhibited depends on their firings.
     for rule in sorted(rules, key=lambda rule: bool(rule.inhibited_by)):
-        for key in sorted(key for key in breach_of.keys() | before.keys() if key[0] == rule.id):
+        for key in keys_of.get(rule.id, ()):
             inhibiting = _inhibiting(rule, key[1], firings)
             if key in staying_open and key in before and key not in breach_of:
                 firings.append(dataclasses.replace(before[key], inhibited_by=inhibiting))
@@ -217,6 +225,12 @@ def evaluate(
     abandoned = [firing for firing in before.values() if firing.rule not in rule_ids]
     firings += [dataclasses.replace(firing, state=STATE_RECOVERED, end=now) for firing in abandoned]
     return [_numbered(firing, before.get(firing.key)) for firing in firings]
+
+
+def waiting(firings: Iterable[Firing], breaches: Iterable[Breach]) -> list[Firing]:
+    """Return the open firings whose condition an evaluation has not met: they recover, unless something holds them."""
+    breaching = {(breach.rule, breach.group) for breach in breaches}
+    return [firing for firing in firings if firing.open and firing.key not in breaching]
 
 
 def _inhibiting(rule: FiringRule, group: Group, firings: Iterable[Firing]) -> tuple[str, ...]:
@@ -245,7 +259,8 @@ def _advanced(
     if firing is None:
         firing = Firing(rule=rule.id, group=group, start=now, **texts)
         firing = _with_worst_value(firing, breach)
-    firing = dataclasses.replace(firing, inhibited_by=inhibiting, **texts)
+    if firing.inhibited_by != inhibiting or any(getattr(firing, name) != text for name, text in texts.items()):
+        firing = dataclasses.replace(firing, inhibited_by=inhibiting, **texts)
     length = parse_duration(rule.interval)
     interval = instants.EPOCH + (now - instants.EPOCH) // length * length
     if inhibiting or (firing.evaluated is not None and interval <= firing.evaluated):

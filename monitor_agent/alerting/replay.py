@@ -15,7 +15,7 @@ from typing import Protocol
 
 from monitor_agent.alerting.conditions import GroupCounts, breaches_of, newest_count
 from monitor_agent.alerting.definitions import Alert
-from monitor_agent.alerting.firings import Breach, Firing, Group, evaluate
+from monitor_agent.alerting.firings import Breach, Firing, Group, evaluate, waiting
 from monitor_agent.durations import parse_duration
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.instants import Interval
@@ -29,6 +29,7 @@ class CountedDocument:
     ----------
     time : its `@timestamp`.
     available : since when the agent could have read it with these values.
+    until : until when it counts.
     end : the end of its window; None = it is none of a window.
     values : the fields that the alert compares.
     """
@@ -36,6 +37,7 @@ class CountedDocument:
     group: Group
     time: datetime
     available: datetime
+    until: datetime
     end: datetime | None
     values: tuple[float | None, ...]
 
@@ -55,7 +57,6 @@ class _AlertDocuments:
     """The documents of one alert that count at a moment, which only goes forward."""
 
     alert: Alert
-    look_back: timedelta
     coming: list[CountedDocument]
     current: dict[Group, list[CountedDocument]] = field(default_factory=dict)
     ends: list[datetime] = field(default_factory=list)
@@ -66,16 +67,15 @@ class _AlertDocuments:
         changed = False
         while self.coming and self.coming[-1].available <= now:
             document = self.coming.pop()
-            if document.time >= now - self.look_back:
+            if document.until >= now:
                 self.current.setdefault(document.group, []).append(document)
-                heapq.heappush(self.ends, document.time + self.look_back)
+                heapq.heappush(self.ends, document.until)
                 changed = True
         if self.ends and self.ends[0] < now:
             while self.ends and self.ends[0] < now:
                 heapq.heappop(self.ends)
-            earliest = now - self.look_back
             for group, documents in list(self.current.items()):
-                left = [document for document in documents if document.time >= earliest]
+                left = [document for document in documents if document.until >= now]
                 if left:
                     self.current[group] = left
                 else:
@@ -127,7 +127,7 @@ def replay(alerts: Sequence[Alert], history: ReplayHistory, interval: Interval, 
     by_id = {alert.id: alert for alert in evaluated}
     unchanged_time = max((parse_duration(alert.interval) for alert in evaluated), default=period) + period
     firings: list[Firing] = []
-    active: dict[str, Firing] = {}
+    active: dict[tuple[tuple[str, Group], datetime], Firing] = {}
     now, changed_at = interval.start, interval.start
     while now < interval.end:
         # Not `any`: all rows have to move.
@@ -135,11 +135,10 @@ def replay(alerts: Sequence[Alert], history: ReplayHistory, interval: Interval, 
         for row in moved if now > interval.start else rows:
             row.count()
         breaches = [breach for row in rows for breach in row.breaches]
-        breaching = {(breach.rule, breach.group) for breach in breaches}
-        waiting = [firing for firing in firings if firing.open and firing.key not in breaching]
-        frozen = {row.key for row in waiting if history.stays_open(by_id[row.rule], row.group, now)}
+        frozen = {row.key for row in waiting(firings, breaches) if history.stays_open(by_id[row.rule], row.group, now)}
         after = evaluate(evaluated, breaches, firings, now, frozen)
-        active |= {firing.id: firing for firing in after if firing.active_since is not None}
+        # By what makes the id: it takes a while to compute.
+        active |= {(firing.key, firing.start): firing for firing in after if firing.active_since is not None}
         changed_at = now if moved or after != firings else changed_at
         firings = [firing for firing in after if firing.open]
         moments = [interval.end, *(change for row in rows if (change := row.next_change()) is not None)]
@@ -156,7 +155,7 @@ def replay(alerts: Sequence[Alert], history: ReplayHistory, interval: Interval, 
 def _documents_of(alert: Alert, history: ReplayHistory, interval: Interval) -> _AlertDocuments:
     look_back = parse_duration(alert.look_back)
     documents = history.documents(alert, Interval(interval.start - look_back, interval.end))
-    return _AlertDocuments(alert, look_back, sorted(documents, key=lambda row: row.available, reverse=True))
+    return _AlertDocuments(alert, sorted(documents, key=lambda row: row.available, reverse=True))
 
 
 def _next_interval(alert: Alert, now: datetime) -> datetime:

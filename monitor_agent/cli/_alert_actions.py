@@ -13,12 +13,14 @@ from typing import Any
 from monitor_agent.alerting.alert_store import stored_firings
 from monitor_agent.alerting.definitions import Alert, load_alerts
 from monitor_agent.alerting.firings import Firing
+from monitor_agent.alerting.look_back import fitted
 from monitor_agent.cli._agent import prepared_gateway_of
+from monitor_agent.cli._agent import rules_of as settings_rules
 from monitor_agent.cli._alert_replay import add_replay, run_replay
 from monitor_agent.cli._output import NOTHING, print_json, print_line, print_table
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
-from monitor_agent.contracts.alert import SEVERITIES
+from monitor_agent.contracts.alert import SEGMENT, SEVERITIES
 from monitor_agent.contracts.printable import printable
 from monitor_agent.errors import DataError, SettingsError, name_meant, suggestion
 from monitor_agent.es.gateway import Gateway
@@ -33,9 +35,9 @@ from monitor_agent.notifying.silences import Silence, matches
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import Settings, read_notify_tables
 
-LABELS = ("model_version", "severity")
+LABELS = ("model_version", SEGMENT, "severity")
 """Fields of a firing that a silence may match, beside model and alert."""
-HINT = "such as --label model_version=2"
+HINT = "such as --label segment=labels.scene=search"
 
 
 def add_actions(actions: Any) -> None:
@@ -51,7 +53,11 @@ def add_actions(actions: Any) -> None:
     )
     silence.add_argument("--alert", default="*", metavar="ALERT", help="id of the alert, or a pattern")
     silence.add_argument(
-        "--label", action="append", default=[], metavar="FIELD=VALUE", help="a further field, such as model_version=2"
+        "--label",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help=f"a further field ({', '.join(LABELS)}), {HINT}",
     )
     add_time(silence, "--until", required=True, help="end of the silence, such as now+2h")
     silence.add_argument("--reason", required=True, metavar="TEXT", help="why, for the others")
@@ -106,7 +112,8 @@ def _show(args: argparse.Namespace, settings: Settings) -> int:
     with prepared_gateway_of(settings, "alerts", Backoff(tries=2)) as gateway:
         firing = _firing_of(gateway, settings, args.id)
         quiet = SilenceStore(gateway).read(now)
-        alerts = {alert.id: alert for alert in load_alerts(settings.agent.alerts)}
+        rules = settings_rules(gateway, settings, firing.model)
+        alerts = {alert.id: alert for alert in fitted(load_alerts(settings.agent.alerts), *rules.scopes)}
         documents = _documents_behind(gateway, alerts, firing)
         broken = read_facts(gateway, [firing], alerts).get(firing.id, FiringFacts()).broken
     silence, acknowledged = quiet.silence_of(firing, now), quiet.acknowledged.get(firing.id)
@@ -257,7 +264,7 @@ def _labels(texts: Iterable[str]) -> dict[str, str]:
     for text in texts:
         name, separator, value = text.partition("=")
         if not separator or name not in LABELS or not value:
-            raise DataError(f"--label {text} is none", f"use {' or '.join(LABELS)}, {HINT}")
+            raise DataError(f"--label {text} is none", f"use {', '.join(LABELS[:-1])} or {LABELS[-1]}, {HINT}")
         if name in labels:
             raise DataError(f"--label {name} is there twice", "write a silence for each value, or use a pattern")
         labels[name] = value

@@ -13,7 +13,7 @@ from monitor_agent.alerting.definitions import Alert, load_alerts
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.alerting.look_back import fitted
 from monitor_agent.alerting.replay import replay
-from monitor_agent.alerting.replay_documents import AlertHistory
+from monitor_agent.alerting.replay_documents import AlertHistory, times_without_cycles
 from monitor_agent.cli._agent import prepared_gateway_of, rules_of
 from monitor_agent.cli._output import NOTHING, add_json, number, print_json, print_line, print_table
 from monitor_agent.cli._times import add_range, range_at
@@ -25,9 +25,10 @@ from monitor_agent.notifying.channels import open_channels
 from monitor_agent.notifying.replayed_messages import ReplayedMessage, replayed_messages
 from monitor_agent.notifying.routes import ChannelRules
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.instants import Interval
+from monitor_agent.pipeline.instants import HOUR, Interval
 from monitor_agent.settings import Settings, read_notify_tables
 
+MOST_TIMES = 5
 EVERYTHING = "a channel that is told everything"
 
 
@@ -39,11 +40,13 @@ class _Replayed:
     ----------
     messages : by channel.
     stored : the firings that became active in the same time in the agent.
+    without_cycles : the times in which the agent evaluated nothing.
     """
 
     firings: Sequence[Firing]
     messages: Mapping[str, Sequence[ReplayedMessage]]
     stored: int
+    without_cycles: Sequence[Interval]
 
     def messages_about(self, firing: Firing) -> int:
         """Return the number of messages about a firing, on all channels."""
@@ -69,10 +72,11 @@ def run_replay(args: argparse.Namespace, settings: Settings) -> int:
         by_model = rules_of(gateway, settings)
         history = AlertHistory(gateway, by_model.settings_at)
         firings = replay(fitted(alerts, *by_model.scopes), history, interval, settings.agent.period)
+        without = times_without_cycles(gateway, interval, max(HOUR, 2 * settings.agent.period))
         earlier = stored_firings(gateway, interval.start, settings.agent.page_size)
     stored = sum(row.active_since is not None and interval.holds(row.active_since) for row in earlier)
     messages = {name: replayed_messages(firings, of_channel, interval) for name, of_channel in rules.items()}
-    replayed = _Replayed(firings, messages, stored)
+    replayed = _Replayed(firings, messages, stored, without)
     if args.json:
         print_json(_document(replayed))
     else:
@@ -100,6 +104,9 @@ def _document(replayed: _Replayed) -> dict[str, Any]:
             for name, rows in replayed.messages.items()
         },
         "stored_firings": replayed.stored,
+        "without_cycles": [
+            {"from": instants.text(time.start), "to": instants.text(time.end)} for time in replayed.without_cycles
+        ],
     }
 
 
@@ -113,6 +120,11 @@ def _print(replayed: _Replayed, interval: Interval) -> None:
     by_alert = Counter(firing.rule for firing in replayed.firings)
     counts = ", ".join(f"{alert} {count}" for alert, count in sorted(by_alert.items()))
     print_line(f"{len(replayed.firings)} firings{f' ({counts})' if counts else ''}; the agent stored {replayed.stored}")
+    for time in replayed.without_cycles[:MOST_TIMES]:
+        start, end = (_minute(instants.text(moment)) for moment in (time.start, time.end))
+        print_line(f"the agent evaluated nothing from {start} to {end}")
+    if len(replayed.without_cycles) > MOST_TIMES:
+        print_line(f"and in {len(replayed.without_cycles) - MOST_TIMES} further times (all of them: --json)")
     for name, messages in replayed.messages.items():
         kinds = Counter(message.kind for message in messages)
         words = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))

@@ -15,7 +15,8 @@ SEVERITIES = {CRITICAL: 99, WARNING: 47}
 LOG_LEVELS = {CRITICAL: "error", WARNING: "warn"}
 """The level of the log line about an alert, by its severity."""
 
-GROUP_FIELDS = ("model_name", "model_version")
+SEGMENT = "segment"
+GROUP_FIELDS = ("model_name", "model_version", SEGMENT)
 """The fields that may distinguish the firings of an alert."""
 
 FIELDS: dict[str, Field] = {
@@ -31,6 +32,9 @@ FIELDS: dict[str, Field] = {
     "severity": keyword("`critical` or `warning`"),
     "model_name": keyword("the model of the firing; missing = all"),
     "model_version": keyword("the version of the model; missing = all"),
+    "segment": keyword(
+        "the segment of the version, such as `labels.scene=search`; missing = the firing is about all segments together"
+    ),
     "active_since": date("when the firing became active; null = never"),
     "measure": keyword("the compared field"),
     "value": double("the worst value of an evaluation"),

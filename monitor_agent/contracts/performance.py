@@ -33,6 +33,8 @@ PARTIAL_LABELS, SELECTED_LABELS = "partial_labels", "selected_labels"
 LOST_LINES = "lost_lines"
 
 ALL_SEGMENT = "all"
+LABEL_PREFIX = "labels."
+"""Segments are named by a field of `labels` and its value."""
 OTHER = "other"
 """The segment value that stands for all values beyond the cap."""
 
@@ -223,3 +225,12 @@ PERFORMANCE = IndexContract(
         "state_blob": _SAMPLE_STATE.to_blob(),
     },
 )
+
+
+def segment_name(segment: str) -> str:
+    """Return a segment as people write it.
+
+    >>> segment_name("labels.scene=search")
+    'scene=search'
+    """
+    return segment.removeprefix(LABEL_PREFIX)

@@ -96,6 +96,10 @@ VERDICTS = IndexContract(
             for name, meaning in MEASURES.items()
             for field, entry in _measure_fields(name, meaning).items()
         },
+        "falls_with_version": keyword(
+            "of a segment: the measures that have fallen, but less than twice as far as in all segments of the version "
+            "together in the same time: these falls are trouble of the version, not of the segment"
+        ),
         "drift_share": double(
             "share of the scores, labels and features that have drifted: in two of the newest three hours that have "
             "enough values, or else in the newest such day; null = neither has",

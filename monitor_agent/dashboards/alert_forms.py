@@ -87,7 +87,7 @@ class AlertForms:
         def write(gateway: Gateway, firing: Firing, author: str) -> object:
             if not firing.open:
                 raise DataError("the firing has recovered", "there is nothing to silence")
-            version = firing.version
+            labels = {name: value for name, value in firing.group if name != "model_name"}
             return SilenceStore(gateway).add(
                 Silence(
                     "",
@@ -97,7 +97,7 @@ class AlertForms:
                     reason,
                     glob.escape(firing.model) or "*",
                     glob.escape(firing.rule),
-                    {"model_version": glob.escape(version)} if version else {},
+                    {name: glob.escape(value) for name, value in labels.items()},
                 )
             )
 

@@ -9,14 +9,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 from monitor_agent.alerting.alert_store import readable_firing
-from monitor_agent.alerting.definitions import Alert
+from monitor_agent.alerting.definitions import Alert, load_alerts
 from monitor_agent.alerting.firings import Firing
+from monitor_agent.alerting.look_back import fitted
 from monitor_agent.contracts.alert import ALERTS, CRITICAL, STATE_ACTIVE, STATE_PENDING, STATE_RECOVERED
+from monitor_agent.contracts.performance import segment_name
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.model_settings_store import read_rules
 from monitor_agent.notifying.firing_facts import read_facts
 from monitor_agent.notifying.messages import FiringFacts
 from monitor_agent.notifying.silence_store import SilenceStore
 from monitor_agent.notifying.silences import Acknowledgement, Silence
+from monitor_agent.settings import AgentSettings
 
 PAGE_ROWS = 25
 MOST_PAGES = 400
@@ -81,6 +85,11 @@ class AlertRow:
     silence: Silence | None
     acknowledged: Acknowledgement | None
 
+    @property
+    def segment(self) -> str:
+        """The segment that has the worst value; empty if the firing is about none."""
+        return segment_name(self.firing.segment or self.facts.segment)
+
 
 @dataclass(frozen=True)
 class AlertList:
@@ -105,8 +114,24 @@ class AlertList:
         return min(MOST_PAGES, max(1, -(-self.total // PAGE_ROWS)))
 
 
-def read_alert_list(gateway: Gateway, chosen: AlertFilter, alerts: Mapping[str, Alert], now: datetime) -> AlertList:
-    """Return one page of the list; a page after the last one is the last one."""
+def alerts_of(gateway: Gateway, agent: AgentSettings, firings: Sequence[Firing]) -> dict[str, Alert]:
+    """Return the alerts by their ids, as an agent evaluates them for the models of some firings.
+
+    Parameters
+    ----------
+    agent : the settings that name the list of alerts, and those of models where the cluster holds none.
+    """
+    rules = read_rules(gateway, agent, *sorted({firing.model for firing in firings}))
+    return {alert.id: alert for alert in fitted(load_alerts(agent.alerts), *rules.scopes)}
+
+
+def read_alert_list(gateway: Gateway, chosen: AlertFilter, agent: AgentSettings, now: datetime) -> AlertList:
+    """Return one page of the list; a page after the last one is the last one.
+
+    Parameters
+    ----------
+    agent : see `alerts_of`.
+    """
     names = {name: {"terms": {"field": name, "size": MOST_NAMES}} for name in ("model_name", "rule.name")}
     listed, aggregated = gateway.msearch(
         [(ALERTS.alias, _page_of(chosen)), (ALERTS.alias, {"size": 0, "track_total_hits": False, "aggs": names})]
@@ -118,7 +143,7 @@ def read_alert_list(gateway: Gateway, chosen: AlertFilter, alerts: Mapping[str, 
         listed = gateway.search(ALERTS.alias, _page_of(chosen))
     stored = (readable_firing(hit["_source"]) for hit in listed["hits"]["hits"])
     firings = [firing for firing in stored if firing is not None]
-    facts, quiet = read_facts(gateway, firings, alerts), SilenceStore(gateway).read(now)
+    facts, quiet = read_facts(gateway, firings, alerts_of(gateway, agent, firings)), SilenceStore(gateway).read(now)
     firings.sort(key=lambda firing: (STATES.index(firing.state), firing.open and firing.severity != CRITICAL))
     rows = [
         AlertRow(

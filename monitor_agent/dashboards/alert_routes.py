@@ -60,14 +60,14 @@ class AlertPages:
 
     def _list(self) -> str:
         gateway, chosen, alerts = self.gateway(), AlertFilter.of(request.args), self._alerts()
-        page = self.searches.result(lambda: read_alert_list(gateway, chosen, alerts, self.clock.now()), g.until)
+        page = self.searches.result(lambda: read_alert_list(gateway, chosen, self.agent, self.clock.now()), g.until)
         return render_template("alerts.html", page=page, states=STATES, alerts=alerts, words=alert_words)
 
     def _firing(self, identifier: str) -> Response:
-        gateway, alerts = self.gateway(), self._alerts()
+        gateway = self.gateway()
         try:
             page = self.searches.result(
-                lambda: read_firing_page(gateway, identifier, alerts, self.clock.now()), g.until
+                lambda: read_firing_page(gateway, identifier, self.agent, self.clock.now()), g.until
             )
         except DataError as error:
             raise NotFound(str(error)) from error

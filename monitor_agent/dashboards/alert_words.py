@@ -10,6 +10,7 @@ from monitor_agent.alerting.firings import Firing
 from monitor_agent.alerting.look_back import is_about
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.performance import segment_name
 from monitor_agent.contracts.verdict import ANSWERED, AUC, F1, RATE
 from monitor_agent.dashboards.start_page import MEASURE_NAMES, length
 from monitor_agent.notifying.messages import FEATURE, MIX_SHIFT, MOST, FiringFacts, LikelyCause
@@ -28,10 +29,10 @@ _METRIC_TITLES = {RATE: "share of positives", **MEASURE_NAMES}
 
 
 def subject(firing: Firing) -> str:
-    """Return the model and the version of a firing."""
-    if not firing.model:
-        return "all models"
-    return f"{firing.model}, version {firing.version}" if firing.version else firing.model
+    """Return the model of a firing, with the version and the segment that it is about."""
+    version = f", version {firing.version}" if firing.version else ""
+    segment = f", segment {segment_name(firing.segment)}" if firing.segment else ""
+    return f"{firing.model or 'all models'}{version}{segment}"
 
 
 def moment(at: datetime | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from shlex import quote
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,8 +24,9 @@ from monitor_agent.alerting.look_back import is_about
 from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.contracts.alert import ALERTS
 from monitor_agent.contracts.model_names import ALL_VERSIONS
-from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
+from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE, segment_name
 from monitor_agent.dashboards import alert_words as words
+from monitor_agent.dashboards.alert_list import alerts_of
 from monitor_agent.dashboards.firing_chart import FiringChart
 from monitor_agent.dashboards.formats import NOTHING
 from monitor_agent.errors import DataError
@@ -38,6 +40,7 @@ from monitor_agent.notifying.outbox import Outbox
 from monitor_agent.notifying.silence_store import SilenceStore
 from monitor_agent.notifying.silences import Acknowledgement, Quiet, Silence
 from monitor_agent.pipeline import instants
+from monitor_agent.settings import AgentSettings
 
 MOST_INHIBITING, MOST_CHANNELS = 20, 100
 WINDOW_SIZE = "1h"
@@ -66,7 +69,7 @@ class FiringPage:
     alert : None = the alert is in no list any more.
     values : its value over time; None = it compares none.
     documents : the newest documents that met its condition.
-    window : id of the newest hour of its model and version; empty = there is none.
+    window : id of the newest hour of its model, version and segment; empty = there is none.
     inhibiting : the firings that inhibit it.
     quiet : silences and acknowledgements.
     outboxes : what each channel has got, by its name; None = the user may not read it.
@@ -138,7 +141,7 @@ class FiringPage:
     @property
     def segment(self) -> str:
         """The segment that has the worst value; empty if the firing is about none."""
-        return self.facts.segment
+        return segment_name(self.firing.segment or self.facts.segment)
 
     @property
     def silence(self) -> Silence | None:
@@ -152,7 +155,7 @@ class FiringPage:
 
     @property
     def place(self) -> str:
-        """The query of the dashboard's address: its time, model and version."""
+        """The query of the dashboard's address: its time, model, version and segment."""
         return dashboard_query(self.firing)
 
     @property
@@ -171,8 +174,10 @@ class FiringPage:
     @property
     def commands(self) -> list[tuple[str, str]]:
         """The commands that silence and acknowledge it: what for, and the command."""
-        model, version = self.firing.model, self.firing.version
-        named = (f" --model {model}" if model else "") + (f" --label model_version={version}" if version else "")
+        named = "".join(
+            f" --model {quote(value)}" if name == "model_name" else f" --label {name}={quote(value)}"
+            for name, value in self.firing.group
+        )
         silence = f"monitor-agent alerts silence --alert {self.firing.rule}{named} --until now+4h --reason '...'"
         return [("Silence it", silence), ("Acknowledge it", f"monitor-agent alerts ack {self.firing.id[:12]}")]
 
@@ -223,8 +228,12 @@ def read_firing(gateway: Gateway, identifier: str) -> Firing:
     return firing
 
 
-def read_firing_page(gateway: Gateway, identifier: str, alerts: Mapping[str, Alert], now: datetime) -> FiringPage:
+def read_firing_page(gateway: Gateway, identifier: str, agent: AgentSettings, now: datetime) -> FiringPage:
     """Return the page of a firing.
+
+    Parameters
+    ----------
+    agent : see `alerts_of`.
 
     Raises
     ------
@@ -232,6 +241,7 @@ def read_firing_page(gateway: Gateway, identifier: str, alerts: Mapping[str, Ale
         If there is none.
     """
     firing = read_firing(gateway, identifier)
+    alerts = alerts_of(gateway, agent, [firing])
     alert = alerts.get(firing.rule)
     searches: dict[str, tuple[str, dict[str, Any]]] = {"inhibiting": _inhibiting_search(firing)}
     if alert is not None:
@@ -276,12 +286,12 @@ def _inhibiting(firing: Firing, answer: Mapping[str, Any]) -> list[Firing]:
 
 
 def _window_search(firing: Firing) -> tuple[str, dict[str, Any]]:
-    """Return the search for the newest hour of a firing's model and version that begins before its end."""
+    """Return the search for the newest hour of what a firing is about that begins before its end."""
     version = firing.version or ALL_VERSIONS
     terms = {
         "model_name": firing.model,
         "model_version": version,
-        "segment": ALL_SEGMENT,
+        "segment": firing.segment or ALL_SEGMENT,
         "window_size": WINDOW_SIZE,
     }
     filters: list[dict[str, Any]] = [{"term": {name: value}} for name, value in terms.items()]

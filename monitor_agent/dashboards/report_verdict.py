@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from monitor_agent.contracts.alert import ALERTS, STATE_RECOVERED
+from monitor_agent.contracts.performance import segment_name
 from monitor_agent.contracts.verdict import ANSWERED, RATE
 from monitor_agent.dashboards import start_page
 from monitor_agent.es.gateway import Gateway
@@ -34,7 +35,7 @@ class ReportedAlert:
 
     Attributes
     ----------
-    version : empty = all.
+    version : with the segment that it is about; empty = all.
     until : `active`, or the time of its recovery.
     message : one sentence about what happened.
     """
@@ -133,11 +134,12 @@ def _is_over(firing: Mapping[str, Any]) -> tuple[bool, str]:
 
 def _alert(firing: Mapping[str, Any]) -> ReportedAlert:
     end = firing["event"].get("end")
+    about = (firing.get("model_version") or "", segment_name(firing.get("segment") or ""))
     return ReportedAlert(
         severity=firing["severity"],
         title=firing["rule"]["description"],
         model=firing.get("model_name") or "",
-        version=firing.get("model_version") or "",
+        version=", ".join(name for name in about if name),
         since=instants.parse(firing["active_since"]).strftime(TIME),
         until=instants.parse(end).strftime(TIME) if end else "active",
         message=firing.get("message", ""),

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from monitor_agent.contracts.alert import ALERTS
-from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
+from monitor_agent.contracts.alert import ALERTS, GROUP_FIELDS
+from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE, segment_name
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.release import RELEASES, SOURCE_SERVER
 from monitor_agent.durations import parse_duration
@@ -165,7 +165,7 @@ def _active_alerts(time: TimeRange, versions: Sequence[Query]) -> dict[str, Any]
         (field_name,) = query["terms"]
         on_all = {"bool": {"must_not": [{"exists": {"field": field_name}}]}}
         filters.append({"bool": {"should": [query, on_all], "minimum_should_match": 1}})
-    fields = ("rule.description", "model_name", "model_version", "active_since", "event.end", "measure", "dashboard")
+    fields = ("rule.description", *GROUP_FIELDS, "active_since", "event.end", "measure", "dashboard")
     return {
         "size": MOST_ALERTS,
         "track_total_hits": False,
@@ -179,10 +179,10 @@ def _alerts(response: Mapping[str, Any], time: TimeRange) -> Iterator[AlertSpan]
     """Yield the times in which alerts were active, the latest first."""
     for hit in response.get("hits", {}).get("hits", ()):
         source = hit["_source"]
-        model, version, measure, dashboard = (
-            str(source_value(source, name) or "") for name in ("model_name", "model_version", "measure", "dashboard")
+        model, version, segment, measure, dashboard = (
+            str(source_value(source, name) or "") for name in (*GROUP_FIELDS, "measure", "dashboard")
         )
-        names = JOIN.join(filter(None, (model, version)))
+        names = ", ".join(name for name in (JOIN.join(filter(None, (model, version))), segment_name(segment)) if name)
         title = source_value(source, "rule.description") or ALERT
         start = milliseconds(parse(str(source_value(source, "active_since"))))
         end = source_value(source, "event.end")

@@ -20,7 +20,8 @@ FIELD = "window_size"
 
 def check_windows(alerts: Sequence[Alert], settings: AgentSettings) -> list[CheckResult]:
     """Return one result for each reason why alerts can never become active, or are always active."""
-    results = [*_missing_sizes(alerts, settings), *_short_look_backs(fitted(alerts, settings), settings)]
+    fitting = fitted(alerts, settings)
+    results = [*_missing_sizes(fitting, settings), *_short_look_backs(fitting, settings)]
     results += [*_drift_of_base_windows(alerts, settings), *_rare_cycles(alerts, settings)]
     return results or [CheckResult(CHECK, OK, f"{len(alerts)} alerts, all their windows are computed")]
 

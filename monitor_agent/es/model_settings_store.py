@@ -159,16 +159,16 @@ class ModelSettingsStore:
                 return first_changes
 
 
-def read_rules(gateway: Gateway, process: AgentSettings, model: str = "") -> SettingsByModel:
+def read_rules(gateway: Gateway, process: AgentSettings, *models: str) -> SettingsByModel:
     """Return which settings decide the numbers of each model, for somebody who reads: the agents' state is not needed.
 
     Parameters
     ----------
     process : the settings of the process.
-    model : a model that the user names: it has settings of its own, even if nobody has met it.
+    models : those that the user names: they have settings of their own, even if nobody has met them.
     """
     stored = ModelSettingsStore(gateway).read(with_state=False)
-    first_changes = {**({model: stored.history.number} if model else {}), **stored.first_changes}
+    first_changes = {**{model: stored.history.number for model in models if model}, **stored.first_changes}
     return SettingsByModel.of(stored.history, first_changes, process)
 
 

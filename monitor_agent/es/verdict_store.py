@@ -54,7 +54,7 @@ class Hours:
     size : the size of the windows.
     interval : the stretches that are judged.
     past : the times that they are compared with, of all versions together.
-    segments : whether single segments are read; else all segments together.
+    segments : whether single segments are read, too; else all segments together only.
     """
 
     size: str
@@ -99,11 +99,10 @@ class VerdictStore:
                 for past in hours.past
             ),
         ]
-        of_segments = {"term": {"segment": ALL_SEGMENT}}
         filters = [
             {"term": {"model_name": model}},
             {"term": {"window_size": hours.size}},
-            {"bool": {"must_not": [of_segments]}} if hours.segments else of_segments,
+            *([] if hours.segments else [{"term": {"segment": ALL_SEGMENT}}]),
             _COMPLETE,
             {"bool": {"should": cases, "minimum_should_match": 1}},
         ]

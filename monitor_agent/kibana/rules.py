@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from monitor_agent.alerting import kql
-from monitor_agent.alerting.conditions import MAX_GROUPS, alert_on_firings
+from monitor_agent.alerting.conditions import alert_on_firings, most_groups
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.contracts.alert import LOG_LEVELS
 from monitor_agent.durations import parse_duration
@@ -47,7 +47,7 @@ def rule(alert: Alert) -> Document:
     }
     if alert.group_by:
         params["termField"] = list(alert.group_by) if len(alert.group_by) > 1 else alert.group_by[0]
-        params["termSize"] = MAX_GROUPS
+        params["termSize"] = most_groups(alert.group_by)
     message = f"{alert.title}: {alert.message}; see the dashboard {alert.dashboard}. {{{{context.message}}}}"
     level = LOG_LEVELS[alert.severity]
     return {

@@ -45,7 +45,9 @@ def _named(alert: Alert) -> str:
     """Return the Mustache text that lists the groups, with how many documents each has."""
     if not alert.group_by:
         return ""
-    inner = "{{#groups.buckets}} {{key}}{{/groups.buckets}}" if len(alert.group_by) > 1 else ""
+    inner = ""
+    for _ in alert.group_by[1:]:
+        inner = "{{#groups.buckets}} {{key}}" + inner + "{{/groups.buckets}}"
     listed = "{{#ctx.payload.aggregations.groups.buckets}} {{key}}" + inner
     return f" ({', '.join(alert.group_by)}:{listed}{{{{/ctx.payload.aggregations.groups.buckets}}}})"
 

@@ -9,6 +9,7 @@ from typing import Any
 from monitor_agent.alerting import kql
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.firings import Firing
+from monitor_agent.contracts.alert import SEGMENT
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.contracts.verdict import VERDICTS
@@ -62,8 +63,9 @@ def worst_document(alert: Alert, firing: Firing) -> tuple[str, dict[str, Any]]:
 def _broken_features(firing: Firing) -> tuple[str, dict[str, Any]]:
     """Return the search for the newest verdict that names broken features during a firing: index and body."""
     times = instants.range_filter("@timestamp", gte=firing.start - VERDICT_AGE, lte=firing.end or firing.evaluated)
-    group = {"model_version": ALL_VERSIONS, **dict(firing.group)}
+    # Features are judged over all segments together.
+    group = {"model_version": ALL_VERSIONS, **dict(firing.group), SEGMENT: ALL_SEGMENT}
     groups = [{"term": {name: value}} for name, value in group.items()]
-    filters = [times, {"term": {"segment": ALL_SEGMENT}}, {"range": {"broken_features": {"gte": 1}}}, *groups]
+    filters = [times, {"range": {"broken_features": {"gte": 1}}}, *groups]
     body = {"size": 1, "query": {"bool": {"filter": filters}}, "sort": [{"@timestamp": "desc"}], "_source": ["broken"]}
     return VERDICTS.pattern, body

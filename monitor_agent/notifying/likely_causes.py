@@ -139,7 +139,12 @@ class LikelyCauses:
         facts : the numbers behind the firings, by their ids.
         analyse : whether the falls that were not analysed yet are analysed now.
         """
-        questions = {id_: drop_question(row, facts.get(id_, FiringFacts()), now) for id_, row in firings.items()}
+        # A firing of a segment names it: the analysis of its whole version answers another question.
+        questions = {
+            id_: drop_question(row, facts.get(id_, FiringFacts()), now)
+            for id_, row in firings.items()
+            if not row.segment
+        }
         explainable = {id_: question for id_, question in questions.items() if question is not None}
         if not explainable:
             return {}

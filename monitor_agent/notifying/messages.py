@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from monitor_agent.alerting.firings import Firing
-from monitor_agent.contracts.performance import ALL_SEGMENT
+from monitor_agent.contracts.performance import ALL_SEGMENT, segment_name
 from monitor_agent.contracts.printable import in_width, printable
 from monitor_agent.contracts.verdict import AUC, F1
 from monitor_agent.errors import SettingsError, in_one_line
@@ -122,6 +122,12 @@ class FiringFacts:
     counted: str = ""
 
 
+def about(firing: Firing) -> str:
+    """Return in a few characters what a firing is about; empty if it is about all models."""
+    version = "/".join(name for name in (firing.model, firing.version) if name)
+    return printable(f"{version}, {segment_name(firing.segment)}" if firing.segment else version)
+
+
 def metric_of(measure: str) -> str:
     """Return the metric that a measure is an end of the interval of, or the measure itself.
 
@@ -194,15 +200,14 @@ class Renderer:
             If the template cannot be filled in.
         """
         rows = [_row(firing, facts.get(firing.id, FiringFacts()), self.dashboards_url, now) for firing in firings]
-        names = {row["about"] for row in rows}
-        models = {row["model"] for row in rows}
-        about = names.pop() if len(names) == 1 else models.pop() if len(models) == 1 else ""
+        groups = ({about(replace(row, group=row.group[:length])) for row in firings} for length in (3, 2, 1))
+        subject = next((names.pop() for names in groups if len(names) == 1), "")
         try:
             text = self.template.render(
                 kind=kind,
                 key=key,
                 firings=rows,
-                about=in_width(about, MOST_IN_NAME),
+                about=in_width(subject, MOST_IN_NAME),
                 critical=sum(row["severity"] == "critical" for row in rows),
             )
         except Exception as error:
@@ -255,7 +260,7 @@ def _environment() -> Any:
 
 
 def dashboard_link(firing: Firing, base: str) -> str:
-    """Return the link to a firing's dashboard, with its time, model and version; empty without an address.
+    """Return the link to a firing's dashboard, with its time, model, version and segment; empty without an address.
 
     Parameters
     ----------
@@ -265,10 +270,10 @@ def dashboard_link(firing: Firing, base: str) -> str:
 
 
 def dashboard_query(firing: Firing) -> str:
-    """Return the query of the address of a firing's dashboard: its time, model and version."""
+    """Return the query of the address of a firing's dashboard: its time, model, version and segment."""
     until = "now" if firing.end is None else instants.text(firing.end + AFTER)
     query = {"from": instants.text(firing.start - BEFORE), "to": until}
-    controls = {"model_name": "c.model", "model_version": "c.version"}
+    controls = {"model_name": "c.model", "model_version": "c.version", "segment": "c.segment"}
     query |= {controls[name]: value for name, value in firing.group if name in controls}
     return urlencode(query)
 
@@ -296,7 +301,8 @@ def _row(firing: Firing, facts: FiringFacts, base: str, now: datetime) -> dict[s
         "state": firing.state,
         "model": model,
         "version": version,
-        "about": f"{model}/{version}" if version else model,
+        "segment": printable(segment_name(firing.segment)),
+        "about": about(firing),
         "since": firing.start,
         "active_since": firing.active_since,
         "until": firing.end,
@@ -313,7 +319,7 @@ def _row(firing: Firing, facts: FiringFacts, base: str, now: datetime) -> dict[s
         "windows": facts.windows,
         "window_start": facts.window_start,
         "window_end": facts.window_end,
-        "segment": printable(facts.segment),
+        "likely_segment": "" if firing.segment else printable(segment_name(facts.segment)),
         "reference": facts.reference,
         "against": printable(facts.against),
         "fell_since": facts.fell_since,

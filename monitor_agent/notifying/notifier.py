@@ -17,6 +17,7 @@ import structlog
 
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.firings import Firing
+from monitor_agent.alerting.look_back import fitted
 from monitor_agent.contracts.alert import ALERTS, STATE_ACTIVE, STATE_RECOVERED
 from monitor_agent.errors import ElasticsearchError, SettingsError, in_one_line
 from monitor_agent.es.gateway import Gateway
@@ -111,12 +112,17 @@ class Notifier:
         self._channels = {channel.name: channel for channel in channels}
         self._rules = rules
         self._renderer, self._summaries = texts
-        self._alerts = {alert.id: alert for alert in alerts}
+        self._listed = list(alerts)
+        self._alerts = {alert.id: alert for alert in self._listed}
         self._name = name
         self._log = structlog.get_logger()
 
-    def notify(self, now: datetime) -> NotificationStatus:
+    def notify(self, now: datetime, settings: Sequence[AgentSettings] = ()) -> NotificationStatus:
         """Send what is due; whatever a channel does, the others go on.
+
+        Parameters
+        ----------
+        settings : those of each group of models, which the alerts are fitted to; empty = the alerts are as they are.
 
         Raises
         ------
@@ -126,6 +132,8 @@ class Notifier:
         status = NotificationStatus()
         if not self._channels:
             return status
+        if settings:
+            self._alerts = {alert.id: alert for alert in fitted(self._listed, *settings)}
         began = time.monotonic()
         stored = self._outboxes(now)
         firings = self._firings([outbox for _, outbox in stored.values()], now)

@@ -22,6 +22,7 @@ from monitor_agent.contracts.performance import (
     STATE_OPEN,
     STATE_PROVISIONAL,
     STATE_RESTATED,
+    segment_name,
 )
 from monitor_agent.contracts.restatement import RESTATEMENTS
 from monitor_agent.durations import format_duration
@@ -325,7 +326,7 @@ def _content(document: Mapping[str, Any]) -> dict[str, Any]:
 def _labels(segment: str) -> dict[str, str]:
     if segment == ALL_SEGMENT:
         return {}
-    label, _, value = segment.removeprefix("labels.").partition("=")
+    label, _, value = segment_name(segment).partition("=")
     return {label: value}
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from monitor_agent.contracts.alert import ALERTS, CRITICAL, STATE_ACTIVE, STATE_PENDING
 from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.model_names import ALL_VERSIONS, version_order
-from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
+from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE, segment_name
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.release import RELEASES, SOURCE_SERVER
 from monitor_agent.contracts.verdict import MEASURES, VERDICTS
@@ -107,7 +107,7 @@ class OpenFiring:
     Attributes
     ----------
     id : the document's `_id`.
-    model, version : empty = all.
+    model, version, segment : empty = all.
     dashboard : the dashboard that shows the trouble.
     """
 
@@ -119,6 +119,7 @@ class OpenFiring:
     severity: str
     model: str
     version: str
+    segment: str
     since: datetime
     inhibited_by: Sequence[str]
     dashboard: str
@@ -275,6 +276,7 @@ def _firing(identifier: str, document: Document) -> OpenFiring:
         severity=document["severity"],
         model=document.get("model_name") or "",
         version=document.get("model_version") or "",
+        segment=segment_name(document.get("segment") or ""),
         since=instants.parse(document["event"]["start"]),
         inhibited_by=document.get("inhibited_by") or (),
         dashboard=document.get("dashboard", ""),

@@ -8,10 +8,13 @@ the same verdict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+import numpy as np
 
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT
@@ -21,6 +24,7 @@ from monitor_agent.contracts.verdict import (
     F1,
     HOLIDAY,
     LAST_WEEKS,
+    MEASURES,
     NO_REFERENCE,
     NO_SAMPLES,
     NOT_SERVED,
@@ -30,7 +34,7 @@ from monitor_agent.contracts.verdict import (
     VERDICTS,
 )
 from monitor_agent.metrics.sequential.fall import FallEvidence, fall, limit_for
-from monitor_agent.metrics.sequential.series import ComparedSeries
+from monitor_agent.metrics.sequential.series import ComparedSeries, Level
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.broken_features import NOTHING_BROKEN
 from monitor_agent.pipeline.documents import PlannedWrite, hashed_id
@@ -56,6 +60,9 @@ RATES, VALUES = (RATE, ANSWERED), (AUC, F1)
 SERVED_WITHIN = timedelta(hours=2)
 """A version without anything for longer is not served any more."""
 
+TIMES_OF_VERSION = 2.0
+"""A fall is one of a segment if it is so many times that of the version in the same time, or more."""
+
 SMALLEST_SHARE_BESIDE = 0.1
 """An older version is a reference if it has this share of the version's traffic of the last day, or more."""
 
@@ -74,6 +81,7 @@ class Judgement:
     length : length of the shortest stretches of all segments together.
     counted : which positives count: `early` or `final`.
     first_seen : version -> start of its first window.
+    of_segments : whether the segments are judged; all segments together are then only what they are compared with.
     """
 
     model: str
@@ -82,6 +90,7 @@ class Judgement:
     length: timedelta
     counted: str
     first_seen: Mapping[str, datetime]
+    of_segments: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ def verdicts(
     writes = []
     for (version, segment), stretches in sorted(groups.items()):
         past = past_of.get(segment)
-        if past is None or not stretches:
+        if past is None or not stretches or judgement.of_segments == (segment == ALL_SEGMENT):
             continue
         reference = _reference(judgement, version, segment, groups, past)
         document = _head(judgement, version, segment, reference)
@@ -126,9 +135,31 @@ def verdicts(
             document |= _fields(measure, stretches, reference, limit, judgement.length)
             if measure == RATE and document["rate_undefined"] not in (NO_REFERENCE, NO_SAMPLES, HOLIDAY):
                 document["against"] = OLDER_VERSION if reference.other is not None else LAST_WEEKS
+        if judgement.of_segments:
+            document["falls_with_version"] = _falls_with_version(judgement, document, groups, past_of)
         identifier = hashed_id(judgement.model, version, segment, instants.text(judgement.due))
         writes.append(PlannedWrite(VERDICTS.index_for(judgement.due), identifier, document, None))
     return writes
+
+
+def _falls_with_version(
+    judgement: Judgement, document: Mapping[str, Any], groups: Groups, past_of: Mapping[str, PastWeeks]
+) -> list[str]:
+    """Return the measures by which a segment has fallen, but hardly further than its version in the same time."""
+    version = document["model_version"]
+    stretches, past = groups.get((version, ALL_SEGMENT)), past_of.get(ALL_SEGMENT)
+    fallen = [measure for measure in MEASURES if document.get(f"{measure}_fall")]
+    if not fallen or not stretches or past is None:
+        return []
+    reference = _reference(judgement, version, ALL_SEGMENT, groups, past)
+    alike = []
+    for measure in fallen:
+        starts, series = _series(measure, stretches, reference, judgement.length)
+        first = bisect_left(starts, instants.parse(document[f"{measure}_since"]))
+        # A ratio above 0: the version is lower, too.
+        if first < len(starts) and series.log_likelihood_ratio(np.array([first]), np.array([len(starts)]))[0] > 0:
+            alike += [measure] if document[f"{measure}_fall"] < TIMES_OF_VERSION * _share(series.level(first)) else []
+    return alike
 
 
 def _head(judgement: Judgement, version: str, segment: str, reference: _Reference) -> dict[str, Any]:
@@ -179,28 +210,32 @@ def _limit(measure: str, segment: str, segments: int, length: timedelta) -> floa
 def _fields(
     measure: str, stretches: Stretches, reference: _Reference, limit: float, length: timedelta
 ) -> dict[str, Any]:
-    starts: Sequence[datetime]
-    series: ComparedSeries
-    if measure in RATES:
-        if reference.other is None:
-            starts, series = rates_against_weeks(measure, stretches, reference.past, length)
-        else:
-            starts, series = rates_beside(measure, stretches, reference.other)
-        counted = any(measure in counts.pairs for counts in stretches.values())
-    else:
-        compare: Callable[[], tuple[Sequence[datetime], ComparedSeries]] = (
-            (lambda: values_against_weeks(measure, stretches, reference.past))
-            if reference.other is None
-            else (lambda: values_beside(measure, stretches, reference.other or {}))
-        )
-        starts, series = compare()
-        counted = any(measure in counts.values for counts in stretches.values())
+    starts, series = _series(measure, stretches, reference, length)
+    counted = any(measure in (row.pairs if measure in RATES else row.values) for row in stretches.values())
     if reference.other is None and counted and reference.past.lacks_holiday(max(stretches)):
         return _without_level(measure, None, HOLIDAY)
     if not starts:
         reason = NO_REFERENCE if counted else NO_SAMPLES
         return _without_level(measure, None, reason)
     return _measured(measure, starts, fall(series, limit))
+
+
+def _series(
+    measure: str, stretches: Stretches, reference: _Reference, length: timedelta
+) -> tuple[Sequence[datetime], ComparedSeries]:
+    """Return the stretches in which a measure can be compared, and the series of both."""
+    if measure in RATES:
+        if reference.other is None:
+            return rates_against_weeks(measure, stretches, reference.past, length)
+        return rates_beside(measure, stretches, reference.other)
+    if reference.other is None:
+        return values_against_weeks(measure, stretches, reference.past)
+    return values_beside(measure, stretches, reference.other)
+
+
+def _share(level: Level) -> float:
+    """Return how far a level is below its reference, as a share of that."""
+    return level.drop / level.reference if level.reference else 0.0
 
 
 def _without_level(measure: str, fallen: float | None, reason: str) -> dict[str, Any]:
@@ -211,9 +246,8 @@ def _measured(measure: str, starts: Sequence[datetime], evidence: FallEvidence |
     if evidence is None:
         return _without_level(measure, 0.0, NOTHING_LOWER)
     level = evidence.level
-    share = level.drop / level.reference if level.reference else 0.0
     return {
-        f"{measure}_fall": share if evidence.is_sure else 0.0,
+        f"{measure}_fall": _share(level) if evidence.is_sure else 0.0,
         f"{measure}_evidence": evidence.evidence,
         f"{measure}_since": instants.text(starts[evidence.since]),
         measure: level.value,

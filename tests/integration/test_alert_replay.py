@@ -40,13 +40,15 @@ RANGE = Interval(START, START + 10 * HOUR)
 def documents() -> list[tuple[timedelta, Document]]:
     """Return documents with the time after the start at which the agent could read them.
 
-    The rate of version 2 falls twice and is not measured in between; F1 is low; feedback waits for a while.
+    The rate of version 2 falls twice and is not measured in between; F1 is low; feedback waits for a while. For an hour
+    no cycle is stored.
     """
     random, rows = Random(17), []
     for number in range(int((RANGE.end - RANGE.start) / STEP)):
         moment, at = number * STEP, START + number * STEP
         cycle = {**CYCLES.sample, "@timestamp": iso(at), "lag_seconds": 400.0 if 18 <= number < 30 else 3.0}
-        rows.append((moment, {"_index": CYCLES.index_for(at), "_source": cycle}))
+        if not 84 <= number < 96:
+            rows.append((moment, {"_index": CYCLES.index_for(at), "_source": cycle}))
         for version in ("1", "2", "all"):
             fallen = version == "2" and (24 <= number < 50 or 80 <= number < 85)
             fall = 0.1 + random.random() / 5 if fallen else 0.0
@@ -122,4 +124,6 @@ def test_a_replay_gives_the_firings_of_the_agent(
     assert {row["rule"]["name"] for row in changed["firings"]} == {"quality-below-threshold", "pipeline-lag"}
     assert {row["measure"] for row in changed["firings"]} == {"f1", "lag_seconds"}
     assert changed["stored_firings"] == len(live)
+    assert changed["without_cycles"] == [{"from": "2026-03-02T17:00:00Z", "to": "2026-03-02T18:00:00Z"}]
+    assert "the agent evaluated nothing from 2026-03-02T17:00Z to 2026-03-02T18:00Z" in installed
     assert world.documents(ALERTS.alias) == stored

@@ -43,7 +43,7 @@ from tests.unit.monitor_agent.es.answers import Answer, serving
 ROOT = Path(__file__).parents[2]
 LISTED = {alert.id: alert for alert in read_alerts(ROOT / "kibana")}
 DUE = START + timedelta(hours=2)
-SECOND = timedelta(seconds=1)
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 LATER = DUE + 2 * SECOND
 
 HEALTHY_CYCLE = {**CYCLES.sample, "outcome": "done", "lost_lines": 0, "lag_seconds": 0.0, "silent_seconds": 1.0}
@@ -312,6 +312,26 @@ def test_quality_alerts_need_enough_labels(state: WindowState, lost: int, fired:
         assert firing(world) == ({"quality-below-threshold"} if fired else set())
     finally:
         world.admin.delete(index=key.index, id=key.id)
+
+
+def test_a_model_with_windows_of_a_day_has_alerts_on_quality(world: World) -> None:
+    """Its days are judged in place of hours; bad hours of another model are forgotten as soon as without it."""
+    fill(world)
+    today = START.replace(hour=0, minute=0, second=0, microsecond=0)
+    for name, length, window in (("daily", DAY, "1d"), ("hourly", timedelta(hours=1), "1h")):
+        for number in (1, 2):
+            at = today - number * (DAY if name == "daily" else timedelta(hours=12))
+            keys = {"model_name": name, "window_size": window, "is_base_window": name == "daily", "f1_high": 0.1}
+            source = {**HEALTHY_HOUR, **keys, "@timestamp": iso(at), "window_end": iso(at + length)}
+            world.admin.index(index=PERFORMANCE.index_for(at), id=f"{name}{number}", document=source, refresh=True)
+
+    settings = [AgentSettings(), AgentSettings(base_window=DAY)]
+    AlertEvaluator(Gateway(world.agent), list(LISTED.values())).evaluate(DUE, settings)
+
+    world.admin.indices.refresh(index=ALERTS.pattern)
+    (firing,) = world.documents(ALERTS.alias).values()
+    facts = (firing["rule"]["name"], firing["model_name"], firing["state"])
+    assert facts == ("quality-below-threshold", "daily", "active")
 
 
 def test_the_alert_on_a_silent_agent_fires_without_an_index(world: World) -> None:

@@ -207,7 +207,7 @@ def test_people_silence_and_acknowledge(
     assert listed.returncode == 1
     assert f"silence {silence_id} until" in listed.stdout
     assert identifier[:12] in listed.stdout
-    assert firing["state"] == "active"
+    assert (firing["state"], firing["id"]) == ("active", identifier)
     assert f"waits: silence {silence_id} until" in table
     assert receiver.about("lag-0") == ["ACTIVE", "TEST"]
     assert "kim has acknowledged lag-0" in acknowledged

@@ -256,7 +256,28 @@ def test_segments_are_judged_every_hour(world: World) -> None:
     verdict = judged(world)["1", "labels.scene=search"]
 
     assert verdict["rate_fall"] == pytest.approx(2 / 3, abs=0.02)
+    assert verdict["falls_with_version"] == []
     assert alerted(world) == {("worse-segment", "1")}
+    (firing,) = world.documents(ALERTS.alias).values()
+    assert (firing["model_name"], firing["model_version"], firing["segment"]) == ("click", "1", "labels.scene=search")
+
+
+def test_a_fall_of_the_whole_version_is_not_one_of_its_segments(world: World) -> None:
+    """Both scenes fall as far as the version does: people get one message about it, not one for each scene."""
+    scenes = [
+        replace(Traffic(fallen=30, hours=4), segment=f"labels.scene={scene}", predictions=300, clicks=30, fallen=15)
+        for scene in ("search", "home")
+    ]
+    over_versions = [replace(scene, version="all") for scene in scenes]
+    further = [document for scene in (*scenes, *over_versions) for document in scene.documents()]
+    further += [document for scene in over_versions for document in scene.weeks()]
+    fill(world, Traffic(fallen=30, hours=4), further=further)
+
+    verdict = judged(world)["1", "labels.scene=home"]
+
+    assert verdict["rate_fall"] == pytest.approx(0.5, abs=0.02)
+    assert verdict["falls_with_version"] == ["rate"]
+    assert alerted(world) == {("worse-version", "1"), ("ctr-drop", "all")}
 
 
 def test_a_second_agent_and_a_restart_change_nothing(world: World) -> None:

@@ -125,7 +125,8 @@ def test_a_list_that_does_not_exist_is_refused_with_the_name_of_its_setting(tmp_
         ({"where": "a: b"}, "where does not compare the value response_time_p95"),
         ({"evaluations": (3, 2)}, r"looks are \[N, M\]"),
         ({"interval": "1M"}, "no fixed length"),
-        ({"group_by": ("model_version",)}, "groups are model_name, model_version"),
+        ({"group_by": ("model_version",)}, "groups are model_name, model_version, segment"),
+        ({"group_by": ("model_name", "segment")}, "groups are model_name, model_version, segment"),
     ],
 )
 def test_an_alert_that_contradicts_itself_is_refused(change: dict[str, Any], message: str) -> None:

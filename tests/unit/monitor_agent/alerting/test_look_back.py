@@ -47,4 +47,18 @@ def test_alerts_look_back_as_far_as_the_settings_need(changes: dict[str, Any], l
     """The other alerts stay as they are; none looks back for less."""
     alerts = fitted(ALERTS.values(), AgentSettings(**changes))
 
+    assert all(alert.where == ALERTS[alert.id].where and not alert.look_backs for alert in alerts)
+
     assert {alert.id: alert.look_back for alert in alerts if alert.look_back != ALERTS[alert.id].look_back} == longer
+
+
+def test_windows_of_a_day_do_not_make_hours_count_for_longer() -> None:
+    """An alert on windows of an hour judges the base windows of a model that cannot have hours."""
+    alerts = {alert.id: alert for alert in fitted(ALERTS.values(), AgentSettings(), AgentSettings(base_window=DAY))}
+
+    quality = alerts["quality-below-threshold"]
+    assert "(window_size: 1h or (window_size: 1d and is_base_window: true)) and" in quality.where
+    assert (quality.look_back_for("1h"), quality.look_back_for("1d") > 3 * DAY) == (4 * HOUR, True)
+    assert alerts["orphan-rate"].look_back_for("1h") == 30 * HOUR
+    assert alerts["error-rate"].look_back_for("1m") == 10 * MINUTE
+    assert alerts["worse-version"].where == ALERTS["worse-version"].where

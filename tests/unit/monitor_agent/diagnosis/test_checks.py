@@ -208,10 +208,13 @@ def test_a_list_that_asks_for_the_drift_of_base_windows_is_named() -> None:
 
 
 def test_windows_below_the_base_window_need_a_smaller_one() -> None:
-    """A larger window of 1h cannot be merged from windows of 2h."""
-    (result,) = alert_windows.check_windows(load_alerts(), AgentSettings(base_window=timedelta(hours=2)))
+    """A larger window of 1h cannot be merged from windows of 2h: an alert on windows of 1h judges those of 2h."""
+    settings = AgentSettings(base_window=timedelta(hours=2))
+    (fine,) = alert_windows.check_windows(load_alerts(), settings)
+    listed = replace(load_alerts()[0], where="window_size: (30m or 1h) and f1_high < 0.2")
+    (result,) = alert_windows.check_windows([listed], settings)
 
-    assert result.state == FAILED
+    assert (fine.state, result.state) == (OK, FAILED)
     assert result.remedy.startswith("make MONITOR_BASE_WINDOW=2h smaller, or change the alerts")
 
 

@@ -11,7 +11,14 @@ import pytest
 from monitor_agent.contracts.alert import STATE_ACTIVE
 from monitor_agent.errors import SettingsError
 from monitor_agent.notifying.assembly import SAMPLE, SAMPLE_FACTS, tried_renderer
-from monitor_agent.notifying.messages import FiringFacts, LikelyCause, Message, facts_of, with_broken_features
+from monitor_agent.notifying.messages import (
+    FiringFacts,
+    LikelyCause,
+    Message,
+    dashboard_query,
+    facts_of,
+    with_broken_features,
+)
 from monitor_agent.settings import NotifySettings
 
 NOW = SAMPLE.start + timedelta(minutes=5)
@@ -124,9 +131,28 @@ def test_a_verdict_says_what_it_is_compared_with() -> None:
 
     assert (
         "rate 0.05, version 1 0.1 (95 % interval of the difference 0.04 to 0.06), rate_fall 0.5, limit 0.05, n = 3000\n"
-        "lower since 2026-11-23 09:00 UTC\nlikely segment: labels.scene=search\n"
+        "lower since 2026-11-23 09:00 UTC\nlikely segment: scene=search\n"
     ) in texts[0]
     assert "rate 0.05，版本 1 0.1（差值的 95 % 区间 0.04 至 0.06）" in texts[1]
+
+
+def test_segments_are_named_in_one_message() -> None:
+    """In both languages; a message about several segments of a version is about this version."""
+    group = (("model_name", "click"), ("model_version", "2"), ("segment", "labels.scene=search"))
+    search = replace(ACTIVE, rule="worse-segment", title="A segment is worse", group=group)
+    home = replace(search, group=(*group[:2], ("segment", "labels.scene=home")))
+    facts = {row.id: FiringFacts(segment=row.segment) for row in (search, home)}
+    english, chinese = (tried_renderer(NotifySettings(language=language)) for language in ("en", "zh"))
+
+    single = english.message("active", "k", [search], facts, NOW)
+    grouped = english.message("active", "k", [search, home], facts, NOW)
+
+    assert single.title == "[ACTIVE] click/2, scene=search: A segment is worse"
+    assert grouped.title == "[ACTIVE] click/2: 2 alerts (2 critical)"
+    assert "\nmodel click, version 2, segment scene=home\n" in grouped.body
+    assert "likely segment" not in grouped.body
+    assert "\n模型 click，版本 2，分段 scene=search\n" in chinese.message("active", "k", [search], facts, NOW).body
+    assert "c.segment=labels.scene%3Dsearch" in dashboard_query(search)
 
 
 def test_facts_of_a_document_without_an_interval() -> None:

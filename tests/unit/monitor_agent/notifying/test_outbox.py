@@ -125,6 +125,9 @@ def test_trouble_that_outlasts_its_silence_is_told_at_its_end() -> None:
     assert (during, run_until(outbox, [row], 30, rules)[1]) == ("", "active 1")
     assert run_until(outbox, [recovered(row, 20)], 31, rules)[1] == ""
     assert run_until(outbox, [firing(version="2")], 29, rules)[1] == "active 1"
+    of_segment = replace(row, group=(*row.group, ("segment", "labels.scene=search")))
+    assert run_until(outbox, [of_segment], 29, silenced(30, segment="labels.scene=*"))[1] == ""
+    assert run_until(outbox, [row], 29, silenced(30, segment="labels.scene=*"))[1] == "active 1"
 
     outbox, before = run_until(Outbox(START), [row], 0)
     outbox, during = run_until(outbox, [recovered(row, 20)], 29, rules)
