@@ -17,6 +17,7 @@ from typing import Any, cast
 import orjson
 
 from monitor_agent.cli._output import print_line
+from monitor_agent.contracts.printable import in_width, printable
 from monitor_agent.errors import DataError, MonitorError
 from monitor_agent.files import readable_name
 from monitor_agent.logstash import compiler
@@ -104,13 +105,15 @@ class _TextReport:
     def add(self, name: str, refusal: RefusedEvent) -> None:
         """Print a refusal."""
         explanation = f": {refusal.explanation}" if refusal.explanation else ""
-        print_line(f"{name}:{refusal.line}: {_printable(refusal.reason + explanation)}")
+        print_line(f"{name}:{refusal.line}: {in_width(printable(refusal.reason + explanation), MOST_CHARACTERS)}")
 
     def end(self, totals: ValidationTotals, _errors: list[dict[str, str]]) -> None:
         """Print the totals."""
         counts = [(name, getattr(totals, name)) for name in _ROWS]
         rows = [(name, count) for name, count in counts if count or name in ("accepted", "refused")]
-        reasons = [(count, _printable(reason)) for reason, count in totals.reasons.most_common()]
+        reasons = [
+            (count, in_width(printable(reason), MOST_CHARACTERS)) for reason, count in totals.reasons.most_common()
+        ]
         width = max(len(f"{count:,}") for _, count in rows)
         reason_width = max((len(f"{count:,}") for count, _ in reasons), default=0)
         if totals.refused:
@@ -155,14 +158,6 @@ def _json(document: Any) -> bytes:
         import json
 
         return json.dumps(document).encode()
-
-
-def _printable(text: str) -> str:
-    """Return a text for a terminal: without control characters, and not too long."""
-    clean = "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
-    return clean if len(clean) <= MOST_CHARACTERS else clean[: MOST_CHARACTERS - 3] + "..."
 
 
 def _counted(number: int, noun: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitor_agent.errors import DataError
-from monitor_agent.kibana.arithmetic import evaluate
+from monitor_agent.kibana.arithmetic import compiled
 from monitor_agent.kibana.formula import expand
 
 
@@ -59,7 +59,7 @@ def test_arithmetic_is_that_of_school(text: str, value: float | None) -> None:
     columns = columns_of(text)
     tree = columns[columns["F"]["references"][0]]["params"]["tinymathAst"]
 
-    assert evaluate(tree, {"FX0": 5.0, "FX1": None}) == value
+    assert compiled(tree)({"FX0": 5.0, "FX1": None}) == value
 
 
 @pytest.mark.parametrize(
