@@ -101,7 +101,7 @@ ROLES: dict[str, dict[str, Any]] = {
     ALERT_OPERATOR: {
         "cluster": ["monitor"],
         "indices": [
-            {"names": names_of([ALERTS, PERFORMANCE, VERDICTS, CYCLES]), "privileges": READ},
+            {"names": names_of([ALERTS, PERFORMANCE, VERDICTS, CYCLES, MODEL_SETTINGS]), "privileges": READ},
             {"names": names_of([SILENCES]), "privileges": [*READ, "index", "auto_configure", "maintenance"]},
         ],
     },

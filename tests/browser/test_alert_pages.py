@@ -225,8 +225,8 @@ def test_nobody_else_writes(acting_viewer: str, elasticsearch: Cluster) -> None:
     with elasticsearch.client() as client:
         before = client.count(index=SILENCES.alias)["count"]
         stranger = requests.post(acting_viewer + path, data=fields, timeout=30)
+        window = log_in(acting_viewer, elasticsearch, "deadletter_reader").get(f"{acting_viewer}/windows/nothing")
         operator = log_in(acting_viewer, elasticsearch, OPERATOR)
-        window = operator.get(f"{acting_viewer}/windows/nothing")
         token = TOKEN.findall(operator.get(f"{acting_viewer}/alerts/{WORSE.id}").text)[0]
         without_token = [operator.post(acting_viewer + path, data={**fields, **more}) for more in ({}, {"token": "no"})]
         other_site = operator.post(
