@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,11 +23,11 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.notifying.assembly import make_notifier
 from monitor_agent.notifying.notifier import NotificationStatus, Notifier
 from monitor_agent.pipeline.instants import EPOCH
-from monitor_agent.settings import ElasticsearchSettings, NotifySettings, NotifyTables, Settings
+from monitor_agent.settings import AgentSettings, ElasticsearchSettings, NotifySettings, NotifyTables, Settings
 from tests.notification_receiver import Receiver
 
 TITLES = {alert.title: alert.id for alert in load_alerts()}
-_ACTIVE = re.compile(r'<li class="firing (?:critical|warning)">\s*<[^>]+>(.*?)</')
+_ACTIVE = re.compile(r'<li class="firing (?:critical|warning)">\s*<[^>]+>(.*?)(?: · .*?)?</')
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ class _ReadingNotifier(Notifier):
         vars(self).update(vars(notifier))
         self._audience = audience
 
-    def notify(self, now: datetime) -> NotificationStatus:
+    def notify(self, now: datetime, settings: Sequence[AgentSettings] = ()) -> NotificationStatus:
         before = len(self._audience.receiver.messages)
-        status = super().notify(now)
+        status = super().notify(now, settings)
         self._audience.read(now, before)
         return status
 

@@ -143,7 +143,7 @@ def test_an_alert_whose_name_is_no_file_name_is_refused(copy: Path) -> None:
     alerts.write_text(text.replace(f"[{first}]", '["../../outside"]', 1))
     before = tree(copy.parents[1])
 
-    with pytest.raises(DataError, match=r"the name of an alert '\.\./\.\./outside' is no file name"):
+    with pytest.raises(DataError, match=r"'\.\./\.\./outside' is no id of an alert"):
         folder.pack(copy)
     assert tree(copy.parents[1]) == before
 
