@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from multiprocessing.connection import Connection
 from types import TracebackType
 
@@ -147,23 +148,30 @@ def _serve(connection: Connection) -> None:
     with suppress(EOFError, OSError):  # the import is over, or its process was killed
         task: ReadingTask = connection.recv()
         with closing(open_gateway(task.settings.elasticsearch)) as gateway:
-            portions = local_portions(task, MetModelSettings(gateway, task.settings.agent), StoredPredictions(gateway))
+
+            @cache
+            def portions() -> RowPortions:
+                return local_portions(task, MetModelSettings(gateway, task.settings.agent), StoredPredictions(gateway))
+
             while True:
-                _send_file(connection, portions, *connection.recv())
+                for answer in _answers(portions, *connection.recv()):
+                    connection.send(answer)
 
 
-def _send_file(connection: Connection, portions: PortionReader, source: SourceFile, done: int, limit: int) -> None:
-    answer: RowPortion | MonitorError | None
+def _answers(
+    reader: Callable[[], PortionReader], source: SourceFile, done: int, limit: int
+) -> Iterator[RowPortion | MonitorError | None]:
+    """Yield the portions of a file, then None, or the error that ends it: the other process reports it."""
     try:
+        portions = reader()
         portions.open(source, done, limit)
-        while (answer := portions.take()) is not None:
-            connection.send(answer)
+        while (portion := portions.take()) is not None:
+            yield portion
     except MonitorError as error:
-        answer = error
-    except (EOFError, OSError):
-        raise
-    except Exception as error:  # noqa: BLE001 - the other process reports it
-        answer = PipelineError(
+        yield error
+    except Exception as error:  # noqa: BLE001 - as above
+        yield PipelineError(
             f"the rows of {source.path} cannot be read ({type(error).__name__}: {error})", "this is a defect"
         )
-    connection.send(answer)
+    else:
+        yield None
