@@ -45,6 +45,17 @@ class SortOrder:
     column: int
     falling: bool
 
+    def check(self, columns: int) -> None:
+        """Refuse a column beyond those of the table.
+
+        Raises
+        ------
+        DataError
+            If the table has fewer columns.
+        """
+        if not 0 <= self.column < columns:
+            raise DataError(f"the table has no column {self.column}")
+
 
 def group_page(
     gateway: Gateway, panel: LensPanel, views: Views, context: DashboardContext, order: SortOrder | None, page: int
@@ -64,8 +75,8 @@ def group_page(
     groups = _Groups.of(gateway, panel, views, context)
     head = groups.view([])
     columns = visible_columns(groups.table([]), panel.state)
-    if order is not None and not 0 <= order.column < len(columns):
-        raise DataError(f"the table has no column {order.column}")
+    if order is not None:
+        order.check(len(columns))
     size = head.page if head.page > 1 else DEFAULT_PAGE_ROWS
     if not 0 <= page * size < MOST_SKIPPED:
         raise DataError(f"only the first {MOST_SKIPPED:,} groups have pages", "download the file, or filter")

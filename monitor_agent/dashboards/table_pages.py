@@ -48,8 +48,7 @@ def document_page(
     size = table_view(search.table(view, {"hits": {"hits": [], "total": {"value": 0}}})).page
     names = [entry["field"] for entry in body["fields"]]
     if order is not None:
-        if not 0 <= order.column < len(names):
-            raise DataError(f"the table has no column {order.column}")
+        order.check(len(names))
         direction = "desc" if order.falling else "asc"
         by_column = {"order": direction, "unmapped_type": "keyword", "missing": "_last"}
         body["sort"] = [{names[order.column]: by_column}, *body["sort"]]
