@@ -63,8 +63,8 @@ ROWS = {
     "deadletters list": Row(("deadletters", "list"), LETTER_READERS),
     "deadletters show": Row(("deadletters", "show"), LETTER_READERS),
     "deadletters replay": Row(("deadletters", "replay", "--all"), AGENT),
-    "totals": Row(("totals", *RANGE), READERS),
-    "compare": Row(("compare", "--baseline", "1", "--candidate", "2"), READERS),
+    "totals": Row(("totals", *RANGE), READERS | {"alert_operator"}),
+    "compare": Row(("compare", "--baseline", "1", "--candidate", "2"), READERS | {"alert_operator"}),
     "explain-window": Row(
         ("explain-window", "--model", "click", "--size", "1h", "--start", "2026-03-02T10:00"), READERS
     ),

@@ -72,7 +72,7 @@ ALLOWED = {
     },
     "monitor_setup": set(BY_ROLE),
     "analyst": {"read events", "read events by the alias", "read metrics", "read the settings of models"},
-    "alert_operator": {"read metrics"},
+    "alert_operator": {"read metrics", "read the settings of models"},
     "deadletter_reader": {"read dead letters"},
 }
 
