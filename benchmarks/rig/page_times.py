@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, sync_playwright
 
-FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000"
+FIRST_PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime / 1000"
+"""Not a number, so that it is waited for, until the browser has painted."""
 COMPLETE = """() => document.querySelector("main[data-drawn]")
     && !document.querySelector(".panel.data:not([data-state=drawn])") && performance.now() / 1000"""
 WIDTH, HEIGHT = 1440, 8000
@@ -41,16 +42,23 @@ def running_browser() -> Iterator[Browser]:
         browser.close()
 
 
-def page_times(browser: Browser, address: str) -> PageTimes:
-    """Open a dashboard in a new window, whose cache has the scripts as that of a reader has, and return its times."""
+def page_times(browser: Browser, before: str, address: str) -> PageTimes:
+    """Open a dashboard in a window whose cache has the scripts, as that of a reader has, and return its times.
+
+    Parameters
+    ----------
+    before : the same dashboard with another range, which is opened before it.
+    """
     context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
     page = context.new_page()
-    for _ in range(2):
-        page.goto(address)
-        complete = page.wait_for_function(COMPLETE, timeout=PATIENCE_SECONDS * 1000).json_value()
-    times = PageTimes(float(page.evaluate(FIRST_PAINT)), float(complete))
+    for opened in (before, address):
+        page.goto(opened)
+        complete, painted = (
+            float(page.wait_for_function(moment, timeout=PATIENCE_SECONDS * 1000).json_value())
+            for moment in (COMPLETE, FIRST_PAINT)
+        )
     context.close()
-    return times
+    return PageTimes(painted, max(painted, complete))
 
 
 def data_address(viewer: str, dashboard: str, query: Mapping[str, str]) -> str:
