@@ -1,12 +1,11 @@
-"""The text of messages, by a template: the first line is the title, the rest is the body (pure, but for the file)."""
+"""The text of messages, by a template: the first line is the title, the rest is the body (pure)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,12 +14,11 @@ from monitor_agent.contracts.performance import ALL_SEGMENT, segment_name
 from monitor_agent.contracts.printable import in_width, printable
 from monitor_agent.contracts.verdict import AUC, F1
 from monitor_agent.errors import SettingsError, in_one_line
-from monitor_agent.extras import NOTIFICATIONS, loading
+from monitor_agent.notifying.message_templates import message_template
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.broken_features import BrokenFeature, broken_of, in_percent
+from monitor_agent.pipeline.broken_features import BrokenFeature, broken_of
 from monitor_agent.settings import NotifySettings
 
-TEMPLATES = Path(__file__).parent / "templates"
 MOST_IN_TITLE, MOST_IN_NAME = 250, 120
 """Characters of a title, and of the name in it."""
 BEFORE, AFTER = timedelta(days=1), timedelta(hours=1)
@@ -230,33 +228,7 @@ def make_renderer(settings: NotifySettings) -> Renderer:
         If the template cannot be read, or is none.
     """
     installed = make_renderer(replace(settings, template="")) if settings.template else None
-    path = Path(settings.template) if settings.template else TEMPLATES / f"{settings.language}.txt"
-    with loading(NOTIFICATIONS):
-        import jinja2
-    try:
-        template = _environment().from_string(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SettingsError(f"{path} cannot be read ({reason})", "correct MONITOR_NOTIFY_TEMPLATE") from error
-    except jinja2.TemplateError as error:
-        raise SettingsError(f"{path} is no template: {in_one_line(error)}", "correct the file") from error
-    return Renderer(template, settings.dashboards_url, installed)
-
-
-def summary_template(settings: NotifySettings) -> Any:
-    """Return the template of the summaries, a compiled template of Jinja."""
-    path = TEMPLATES / f"summary_{settings.language}.txt"
-    return _environment().from_string(path.read_text(encoding="utf-8"))
-
-
-def _environment() -> Any:
-    with loading(NOTIFICATIONS):
-        import jinja2
-    environment = jinja2.Environment(
-        trim_blocks=True, lstrip_blocks=True, autoescape=False, undefined=jinja2.StrictUndefined
-    )
-    environment.filters.update(time=_time, number=_text_of_number, percent=in_percent, change=_text_of_change)
-    return environment
+    return Renderer(message_template(settings), settings.dashboards_url, installed)
 
 
 def dashboard_link(firing: Firing, base: str) -> str:
@@ -351,25 +323,8 @@ def _cause(cause: LikelyCause) -> dict[str, Any]:
     }
 
 
-def _time(moment: datetime | None) -> str:
-    return "" if moment is None else moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _text_of_number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
 def _text_of_share(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.3g} %"
-
-
-def _text_of_change(share: float | None) -> str:
-    """Return a change as people write it.
-
-    >>> _text_of_change(-0.0321), _text_of_change(0.0)
-    ('-3.2 %', '+0.0 %')
-    """
-    return "" if share is None else f"{100 * share:+.1f} %"
 
 
 def _length(duration: timedelta) -> str:

@@ -12,7 +12,8 @@ from monitor_agent.alerting.alert_store import stored_firings
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.errors import in_one_line
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.notifying.messages import Message, summary_template
+from monitor_agent.notifying.message_templates import summary_template
+from monitor_agent.notifying.messages import Message
 from monitor_agent.notifying.outbox import SUMMARY, Batch
 from monitor_agent.notifying.routes import ChannelRules, summarised_models
 from monitor_agent.notifying.summaries import DueSummary, due_summaries, summary_content
