@@ -36,7 +36,7 @@ from monitor_agent.settings import AgentSettings
 
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
 DAY = Traffic(round(1_000_000 * SCALE), seed=5)
-ONE_SEARCH = AgentSettings(base_window=timedelta(hours=1), larger_windows=(timedelta(days=1),), retention=False)
+ONE_SEARCH = AgentSettings(base_window=timedelta(minutes=30), larger_windows=(timedelta(days=1),), retention=False)
 BY_THE_HOUR = AgentSettings(retention=False)
 REPEATS = 3
 MOST_WITH_QUALITY = 2.0
@@ -139,7 +139,7 @@ def measured(
     calendar = Calendar(settings)
     store = DriftStore(gateway, calendar, settings.drift_samples)
     started = time.monotonic()
-    for size in calendar.larger:
+    for size in calendar.of_drift:
         windows = list(calendar.between(size, Interval(FIRST_DAY, DAY.end)))
         predictions = {window: predictions_of(DAY, len(windows)) for window in windows}
         store.of(MODEL, predictions, dict.fromkeys(windows, reference))
@@ -152,7 +152,7 @@ def measured(
 def searched(node: Node, gateway: Gateway, reference: DriftReference) -> tuple[float, float]:
     """Return the seconds of the day's search with data quality, and without it: medians, one after the other."""
     calendar = Calendar(ONE_SEARCH)
-    (window,) = calendar.between(calendar.larger[0], Interval(FIRST_DAY, DAY.end))
+    (window,) = calendar.between(calendar.of_drift[0], Interval(FIRST_DAY, DAY.end))
     body = window_drift.body(MODEL, window, reference)
     versions = body["aggs"]["versions"]
     plain = {**body, "aggs": {"versions": {**versions, "aggs": window_drift.aggregations(reference.features)}}}

@@ -34,20 +34,20 @@ class Baselines:
     last_week : documents of the same windows a week before, by the keys of this week's documents.
     references : the references of the model.
     drift : the drift against the references, by the keys of the documents.
-    base_size : the size of the base windows.
+    sizes : the sizes of windows that are compared with a reference.
     """
 
     last_week: Mapping[MetricsKey, Document]
     references: Sequence[DriftReference]
     drift: Mapping[MetricsKey, DriftResult]
-    base_size: str
+    sizes: Sequence[str]
 
     def of(self, key: MetricsKey) -> Baseline:
         """Return the baseline of one document."""
         reference = valid_at(self.references, key.window.start)
         calibration = reference.calibrations.get(key.version) if reference else None
         drift = self.drift[key].fields if key in self.drift else {}
-        if reference is None and key.window.size != self.base_size and key.segment == ALL_SEGMENT:
+        if reference is None and key.window.size in self.sizes and key.segment == ALL_SEGMENT:
             drift = drift_fields((), None)
         return Baseline(
             comparable=is_comparable(key.window),
@@ -90,7 +90,7 @@ class BaselineLoader:
         """
         references = self._references.of(model)
         drift = self._measured_drift(model, windows, references, now)
-        return Baselines(self._last_week(model, windows), references, drift, self._calendar.base)
+        return Baselines(self._last_week(model, windows), references, drift, self._calendar.of_drift)
 
     def week_later(self, changed: Iterable[ModelWindow], computed: Set[ModelWindow], now: datetime) -> set[ModelWindow]:
         """Return the stored windows a week after the changed ones, except those that are computed already.
@@ -148,7 +148,7 @@ class BaselineLoader:
         reference_of: dict[Window, DriftReference] = {}
         for window in windows:
             reference = valid_at(references, window.start)
-            ended = window.size != self._calendar.base and self._calendar.state(window, now) != STATE_OPEN
+            ended = window.size in self._calendar.of_drift and self._calendar.state(window, now) != STATE_OPEN
             if reference is not None and ended:
                 reference_of[window] = reference
         predictions = {

@@ -15,7 +15,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.verdict_store import Hours, VerdictStore
 from monitor_agent.metrics.early_positives import EARLY_AGE
 from monitor_agent.pipeline.broken_features import quality_fields
-from monitor_agent.pipeline.drift_verdicts import drift_by_version
+from monitor_agent.pipeline.drift_verdicts import drift_by_version, newest_since
 from monitor_agent.pipeline.instants import DAY, EPOCH, HOUR, WEEK, Interval, merged
 from monitor_agent.pipeline.labels import judged_by_early_clicks
 from monitor_agent.pipeline.lease_table import Assignment
@@ -104,7 +104,7 @@ class Judge:
         calendar = Calendar(settings)
         sizes = [name for name, size in zip(calendar.names, calendar.sizes, strict=True) if size >= HOUR]
         longest = max(settings.larger_windows, default=settings.base_window)
-        rows = self._store.drift(model, sizes, Interval(until - 2 * longest - 4 * HOUR, until))
+        rows = self._store.drift(model, sizes, Interval(newest_since(sizes[0], until) - 2 * longest, until))
         drift = drift_by_version(rows, sizes, until)
         quality = quality_fields(self._features.broken(model, sizes, until))
         return {version: drift.get(version, {}) | quality.get(version, {}) for version in {*drift, *quality}}

@@ -1,4 +1,4 @@
-"""Drift: one document per feature of a larger window, against the model's reference."""
+"""Drift: one document per feature of a window, against the model's reference."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ DRIFT = IndexContract(
     name="model-drift",
     alias="model-drift",
     suffix="%Y.%m",
-    help="Drift of scores, predicted labels and features of the larger windows, by window start",
+    help="Drift of scores, predicted labels and features, by window start; not of base windows of less than an hour",
     fields=FIELDS,
     sample={
         "@timestamp": "2026-11-23T10:00:00Z",

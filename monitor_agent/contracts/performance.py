@@ -142,7 +142,7 @@ def _of_kinds(spec: metrics.MetricSpec) -> str:
 
 
 _DRIFT: dict[str, Field] = {
-    "drift_reference": keyword("the reference of larger windows after their end"),
+    "drift_reference": keyword("the reference, once the window has ended; base windows of less than an hour have none"),
     "drift_measured": long(
         "number of features (with score and predicted label) that have enough values; details are in `model-drift`"
     ),

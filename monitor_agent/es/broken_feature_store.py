@@ -11,8 +11,9 @@ from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics.data_quality import CONSTANT
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.broken_features import OF, BrokenFeature, BrokenWindow, broken_by_version
-from monitor_agent.pipeline.instants import DAY, HOUR, Interval, within
+from monitor_agent.pipeline.broken_features import BrokenFeature, BrokenWindow, broken_by_version
+from monitor_agent.pipeline.drift_verdicts import newest_since
+from monitor_agent.pipeline.instants import DAY, Interval, within
 from monitor_agent.pipeline.window_quality import CHECKS
 
 MOST_ROWS = 2_000
@@ -70,7 +71,7 @@ class BrokenFeatureStore:
             {"term": {"model_name": model}},
             {"term": {"window_size": size}},
             {"terms": {"feature": names}},
-            within(Interval(until - (OF + 1) * HOUR, until)),
+            within(Interval(newest_since(size, until), until)),
         ]
         shares = {check: {"avg": {"field": f"{check}_share"}} for check in CHECKS if check != CONSTANT}
         # The mean of a boolean is the share of windows in which it is true.

@@ -1,4 +1,4 @@
-"""Drift documents in Elasticsearch: counted for the smallest of the larger windows, merged for the others."""
+"""Drift documents in Elasticsearch: counted for the smallest windows that have them, merged for the others."""
 
 from __future__ import annotations
 
@@ -106,8 +106,6 @@ class DriftStore:
         stored_drift: StoredDrift,
         counter: _Counter,
     ) -> ValuesByVersion:
-        if window.size != self._calendar.larger[0]:
-            return self._merged(counter.model, window, reference)
         # Samples in the bins of another reference say nothing about this one.
         by_version = {
             version: {
@@ -123,6 +121,10 @@ class DriftStore:
             for version, features in by_version.items()
             if features
         }
+        if window.size != self._calendar.of_drift[0]:
+            merged = self._merged(counter.model, window, reference)
+            # An earlier release counted days at once if base windows were hours, and stored no hours of them.
+            return stored_values if _size(stored_values) > _size(merged) else merged
         counted = {version: next(iter(by_version[version].values()))["predictions"] for version in stored_values}
         if {version: count for version, count in counted.items() if count} == predictions:
             return stored_values
@@ -203,6 +205,13 @@ class _Counter:
                 counts = replace(before.counts or FeatureCounts(), wrong_type=lines)
                 of_version[name] = FeatureValues(before.sample, counts)
         return values
+
+
+def _size(versions: ValuesByVersion) -> int:
+    """Return the number of values of all versions and features."""
+    return sum(
+        window_drift.sample_size(values.sample) for features in versions.values() for values in features.values()
+    )
 
 
 def _over_all(versions: Iterable[Mapping[str, FeatureValues]]) -> dict[str, FeatureValues]:

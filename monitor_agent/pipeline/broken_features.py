@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.metrics.data_quality import CONSTANT, MISSING, NEW_CATEGORY, OUT_OF_RANGE, STALE, WRONG_TYPE
 from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.drift_verdicts import HOURS, OF, newest_since
 
-HOURS, OF = 2, 3
 GROSS = 0.6
 """One hour is enough if the share is this far above that of the reference."""
 
@@ -109,7 +109,7 @@ def broken_by_version(
     ----------
     measured : (version, size) -> starts of the windows with measured features, the newest first.
     sizes : the sizes of windows, the smallest first.
-    newest : the end of the time that is judged; the smallest windows count if they began in the hours before.
+    newest : the end of the time that is judged; the smallest windows count if they are among the newest.
     recent : (version, feature, check) -> mean share in the newest of the smallest windows.
     """
     by_group: dict[tuple[str, str], list[BrokenWindow]] = {}
@@ -122,7 +122,7 @@ def broken_by_version(
             hourly = size == sizes[0]
             starts = list(measured.get((version, size), ()))
             if hourly:
-                starts = [start for start in starts if start >= newest - timedelta(hours=OF + 1)]
+                starts = [start for start in starts if start >= newest_since(size, newest)]
             if not starts:
                 continue
             broken = _broken(by_group.get((version, size), []), starts, hourly=hourly)

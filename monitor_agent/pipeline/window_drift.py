@@ -188,7 +188,7 @@ def documents(
                 "feature_kind": kind_of(name),
                 "reference": reference.name,
                 "predictions": predictions,
-                "n": _size(sample),
+                "n": sample_size(sample),
                 "n_reference": feature.n,
                 **_drift(name, feature, sample, min_samples),
                 **window_quality.fields(name, reference, values),
@@ -213,7 +213,7 @@ def drift_fields(drift_documents: Iterable[Mapping[str, Any]], reference: DriftR
 
 def points(name: str, reference: FeatureReference, sample: Sample) -> Iterator[CurvePoint]:
     """Yield the points of a feature's distribution and of its reference: bins of about equal mass, or single values."""
-    total = _size(sample)
+    total = sample_size(sample)
     for number, label, low, high, count, share in _bins(reference, sample):
         yield {
             "curve": curve.FEATURE,
@@ -276,5 +276,6 @@ def _lowest_p_value(reference: FeatureReference, sample: Sample) -> Document:
     return {}
 
 
-def _size(sample: Sample) -> int:
+def sample_size(sample: Sample) -> int:
+    """Return the number of values."""
     return sample.n if isinstance(sample, NumericSample) else sum(sample.values())

@@ -67,6 +67,11 @@ class Calendar:
         """The names of the other sizes, smallest first."""
         return self.names[1:]
 
+    @property
+    def of_drift(self) -> tuple[str, ...]:
+        """The names of the sizes whose drift is measured, smallest first; base windows below an hour have none."""
+        return self.names if self.sizes[0] >= HOUR else self.larger
+
     def window(self, size: str, moment: datetime) -> Window:
         """Return the window of that size that holds `moment`.
 

@@ -16,6 +16,7 @@ from sklearn.metrics import average_precision_score, f1_score, ndcg_score, roc_a
 from monitor_agent.agent.stores import Stores
 from monitor_agent.cli import main
 from monitor_agent.clock import FixedClock
+from monitor_agent.contracts.drift import DRIFT
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.pipeline.instants import Interval
 from monitor_agent.settings import AgentSettings
@@ -382,6 +383,34 @@ class TestReference:
         prices = [point for point in shapes if point["feature"] == "numeric.price" and point["window_size"] == "1d"]
         assert sum(point["share"] for point in prices if point["model_version"] == "1") == pytest.approx(1.0)
         assert sum(point["share_reference"] for point in prices if point["model_version"] == "1") == pytest.approx(1.0)
+
+    def test_base_windows_of_an_hour_have_drift_and_those_of_half_an_hour_have_none(self, world: World) -> None:
+        """An earlier release counted days at once, without hours: such a day stays if it is computed again."""
+        world.deliver(*self.traffic(0, 0.0), *self.traffic(1, 1.0))
+        self.learn(world, FINAL)
+        world.cycle(FINAL + self.DAY, **self.SETTINGS)
+        merged = world.documents("model-drift")
+        assert {document["window_size"] for document in merged.values()} == {"1h", "1d"}
+        for index in world.admin.indices.get(index="model-drift-*,model-performance-*"):
+            world.admin.indices.delete(index=index)
+        by_hour = {**self.SETTINGS, **HOURS}
+
+        world.make_agent(FINAL + self.DAY, **by_hour).backfill(START, START + 2 * self.DAY)
+
+        assert world.documents("model-drift") == merged
+        hour = world.window("1h", "2026-03-03T10")
+        assert (hour["drifted_features"], hour["drift_measured"]) == (1, 5)
+        assert world.window("1h", "2026-03-02T10")["drift_undefined"] == "no_reference"
+
+        for identifier in (name for name, document in merged.items() if document["window_size"] == "1h"):
+            world.admin.delete(index=DRIFT.index_for(START + self.DAY), id=identifier, refresh=True)
+        world.deliver(make_prediction(START + self.DAY, 0.4))
+
+        world.cycle(FINAL + self.DAY, **by_hour)
+
+        assert world.window("1d", "2026-03-03")["drift_share"] == 0.2
+        days = [row for row in world.documents("model-drift").values() if row["window_size"] == "1d"]
+        assert {row["n"] for row in days} == {600}
 
     def test_drift_does_not_change_when_it_is_computed_again(self, world: World) -> None:
         """A rerun writes nothing, and late predictions are counted."""
