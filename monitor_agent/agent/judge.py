@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 from typing import Any
@@ -9,20 +10,23 @@ from zoneinfo import ZoneInfo
 
 from monitor_agent.agent.groups import ModelGroups
 from monitor_agent.contracts.model_names import ALL_VERSIONS
+from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.contracts.verdict import EARLY, FINAL
 from monitor_agent.es.broken_feature_store import BrokenFeatureStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.verdict_store import Hours, VerdictStore
+from monitor_agent.es.wrong_types import refused_windows
 from monitor_agent.metrics.early_positives import EARLY_AGE
 from monitor_agent.pipeline.broken_features import quality_fields
-from monitor_agent.pipeline.drift_verdicts import drift_by_version, newest_since
+from monitor_agent.pipeline.drift_references import DriftReference
+from monitor_agent.pipeline.drift_verdicts import OF, drift_by_version, newest_since
 from monitor_agent.pipeline.instants import DAY, EPOCH, HOUR, WEEK, Interval, merged
 from monitor_agent.pipeline.labels import judged_by_early_clicks
 from monitor_agent.pipeline.lease_table import Assignment
 from monitor_agent.pipeline.slo import slo_fields, slo_lengths
 from monitor_agent.pipeline.stretches import Counts, PastWeeks, earlier_holidays
 from monitor_agent.pipeline.verdicts import Judgement, verdicts
-from monitor_agent.pipeline.windows import Calendar
+from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
 from monitor_agent.settings.holidays import holiday_dates
 
@@ -45,6 +49,7 @@ class Judge:
     """Writes verdicts; what it remembers only saves searches."""
 
     def __init__(self, gateway: Gateway, groups: ModelGroups) -> None:
+        self._gateway = gateway
         self._store = VerdictStore(gateway)
         self._features = BrokenFeatureStore(gateway)
         self._groups = groups
@@ -87,26 +92,41 @@ class Judge:
                     if stretches
                 }
             judgement = Judgement(model, end + wait, end, step, _counted(settings), first_seen, segments)
-            further = {} if segments else self._further(model, settings, end)
+            further = {} if segments else self._further(model, settings, end, groups)
             written += self._store.write(verdicts(judgement, groups, past, further))
             self._judged[model, segments] = end
         return written
 
-    def _further(self, model: str, settings: AgentSettings, until: datetime) -> dict[str, dict[str, Any]]:
-        """Return the fields of each version about all segments together: drift, broken features, objectives."""
-        further = self._of_features(model, settings, until)
+    def _further(
+        self, model: str, settings: AgentSettings, until: datetime, groups: _Groups
+    ) -> dict[str, dict[str, Any]]:
+        """Return the fields of each version about all segments together: drift, broken features, objectives.
+
+        Versions of which all lines are refused are added to the groups: they are served, and have no windows.
+        """
+        further = self._of_features(model, settings, until, groups)
         counts = self._store.requests(model, until, slo_lengths(settings))
         if counts:
             further[ALL_VERSIONS] = {**further.get(ALL_VERSIONS, {}), **slo_fields(settings, counts)}
         return further
 
-    def _of_features(self, model: str, settings: AgentSettings, until: datetime) -> dict[str, dict[str, Any]]:
+    def _of_features(
+        self, model: str, settings: AgentSettings, until: datetime, groups: _Groups
+    ) -> dict[str, dict[str, Any]]:
         calendar = Calendar(settings)
         sizes = [name for name, size in zip(calendar.names, calendar.sizes, strict=True) if size >= HOUR]
         longest = max(settings.larger_windows, default=settings.base_window)
         rows = self._store.drift(model, sizes, Interval(newest_since(sizes[0], until) - 2 * longest, until))
         drift = drift_by_version(rows, sizes, until)
-        quality = quality_fields(self._features.broken(model, sizes, until))
+        stored = self._groups.at(model, until).references
+
+        def references() -> Sequence[DriftReference]:
+            return stored.of(model)
+
+        refused = refused_windows(self._gateway, model, _newest_windows(calendar, sizes[0], until), references)
+        for row in refused:
+            groups.setdefault((row.version, ALL_SEGMENT), {}).setdefault(row.start, Counts())
+        quality = quality_fields(self._features.broken(model, sizes, until, references, refused))
         return {version: drift.get(version, {}) | quality.get(version, {}) for version in {*drift, *quality}}
 
     def _read(
@@ -153,6 +173,17 @@ def _past(interval: Interval, zone: ZoneInfo, holidays: frozenset[date]) -> list
     }
     midnights = [datetime.combine(day, clock_time(), zone).astimezone(EPOCH.tzinfo) for day in earlier]
     return merged([*weeks, *(Interval(start - 2 * HOUR, start + DAY + 2 * HOUR) for start in midnights)])
+
+
+def _newest_windows(calendar: Calendar, size: str, until: datetime) -> list[Window]:
+    """Return the newest windows of a size that have ended, the newest first."""
+    windows: list[Window] = []
+    moment = until
+    while len(windows) < OF:
+        window = calendar.window(size, moment - timedelta(microseconds=1))
+        windows += [window] if window.end <= until else []
+        moment = window.start
+    return windows
 
 
 def _counted(settings: AgentSettings) -> str:

@@ -109,8 +109,8 @@ VERDICTS = IndexContract(
         **{field: entry for name, meaning in SLOS.items() for field, entry in _slo_fields(name, meaning).items()},
         "broken_features": long(
             "features whose values are missing, out of range, new, constant, stale or of a wrong type, unlike in the "
-            "reference: in two of the newest three hours (in one, if half of the predictions are concerned), or in "
-            "the newest day, unless the newest hours are sound again; null = not measured"
+            "reference: in two of the newest three hours or in these together (in one, if half of the predictions are "
+            "concerned), or in the newest day, unless the newest hours are sound again; null = not measured"
         ),
         "broken_names": keyword("the worst of them, at most 5"),
         "broken_since": date("since when the first of them is broken"),

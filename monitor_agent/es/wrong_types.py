@@ -1,16 +1,24 @@
-"""Lines that the pipeline refused because a feature was no number: by model, version, feature and time."""
+"""Lines that the pipeline refused because a feature was no number: by model, version, feature and time.
+
+They have no prediction, so a version of which all lines are refused has no window: it is measured here.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from monitor_agent.contracts.bounds import NUMBER
 from monitor_agent.contracts.deadletter import DEADLETTERS, out_of_bounds
 from monitor_agent.contracts.drift import NUMERIC
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.metrics.data_quality import WRONG_TYPE, FeatureCounts, UsualValues, wrong_type_check
+from monitor_agent.pipeline.broken_features import BrokenWindow
+from monitor_agent.pipeline.counting import MAX_VERSIONS
+from monitor_agent.pipeline.drift_references import DriftReference, valid_at
 from monitor_agent.pipeline.instants import Interval, within
 from monitor_agent.pipeline.windows import Window
 
@@ -39,6 +47,38 @@ def wrong_types(gateway: Gateway, model: str, windows: Sequence[Window]) -> Wron
         )
         counts[window] = {key: round(total * count) for key, count in of_window.items()}
     return counts
+
+
+def refused_windows(
+    gateway: Gateway, model: str, windows: Sequence[Window], references: Callable[[], Sequence[DriftReference]]
+) -> list[BrokenWindow]:
+    """Return the windows of versions in which a feature of the reference was no number in too many lines.
+
+    Parameters
+    ----------
+    references : returns those of the model; called only if there are such lines.
+    """
+    rows = []
+    for window, of_window in wrong_types(gateway, model, windows).items():
+        reference = valid_at(references(), window.start) if of_window else None
+        features = reference.features if reference else {}
+        lines = {key: refused for key, refused in of_window.items() if key[1] in features}
+        predictions = _predictions(gateway, model, window) if lines else {}
+        for (version, feature), refused in lines.items():
+            counts = FeatureCounts(predictions.get(version, 0), wrong_type=refused)
+            check = wrong_type_check(counts, UsualValues(counts.predictions + refused))
+            if check.is_broken and check.share is not None:
+                rows.append(BrokenWindow(version, window.size, window.start, feature, WRONG_TYPE, check.share, 0.0))
+    return rows
+
+
+def _predictions(gateway: Gateway, model: str, window: Window) -> dict[str, int]:
+    """Return the predictions of a window by version."""
+    query = {"bool": {"filter": [{"term": {"model.name": model}}, within(window)]}}
+    aggs = {"versions": {"terms": {"field": "model.version", "size": MAX_VERSIONS}}}
+    body = {"size": 0, "track_total_hits": False, "query": query, "aggs": aggs}
+    answer = gateway.search(PREDICTIONS.alias, body).get("aggregations", {})
+    return {bucket["key"]: bucket["doc_count"] for bucket in answer.get("versions", {}).get("buckets", ())}
 
 
 _REFUSED = {"term": {"error.type": out_of_bounds("features.numeric")}}

@@ -1,7 +1,8 @@
 """The features that are broken, from whichever windows have enough predictions (pure).
 
 Two of the newest three hours decide, or one if half of the predictions or more are concerned. What is too small for
-an hour of few predictions is seen in the newest day; it counts unless the newest hours are sound again.
+an hour of few predictions is seen in these three hours together, or in the newest day; a day counts unless the newest
+hours are sound again.
 """
 
 from __future__ import annotations

@@ -135,13 +135,13 @@ def restored(content: Mapping[str, Any]) -> FeatureCounts | None:
 def fields(name: str, reference: DriftReference, values: FeatureValues) -> Document:
     """Return the fields of a drift document about the data quality of its feature."""
     feature, counts = reference.features[name], values.counts
-    checks = {check.name: check for check in _checks(name, reference, values)}
+    of_feature = {check.name: check for check in checks(name, reference, values)}
     document: Document = {}
-    for check in checks.values():
+    for check in of_feature.values():
         document |= _fields_of_check(check)
     if isinstance(feature, NumericReference):
         document |= {"range_low": feature.minimum, "range_high": feature.maximum}
-    measured = [check for check in checks.values() if check.is_broken is not None]
+    measured = [check for check in of_feature.values() if check.is_broken is not None]
     broken = [check for check in measured if check.is_broken]
     shares = [check.excess for check in measured if check.name != CONSTANT or check.is_broken]
     excesses = [excess for excess in shares if excess is not None]
@@ -153,7 +153,7 @@ def fields(name: str, reference: DriftReference, values: FeatureValues) -> Docum
     document |= {"requests": counts.requests, "missing": counts.missing, "wrong_type": counts.wrong_type}
     if isinstance(feature, NumericReference):
         document |= {"below_range": counts.below, "above_range": counts.above}
-    elif checks[NEW_CATEGORY].undefined is None:
+    elif of_feature[NEW_CATEGORY].undefined is None:
         document["new_category"] = counts.new
     if counts.ages:
         document |= {
@@ -165,17 +165,18 @@ def fields(name: str, reference: DriftReference, values: FeatureValues) -> Docum
     return document
 
 
-def _checks(name: str, reference: DriftReference, values: FeatureValues) -> list[QualityCheck]:
+def checks(name: str, reference: DriftReference, values: FeatureValues) -> list[QualityCheck]:
+    """Return the checks of a feature's values against its reference."""
     feature, usual, counts = reference.features[name], reference.usual_of(name), values.counts
     numeric = isinstance(feature, NumericReference)
     if counts is None:
         names = (MISSING, OUT_OF_RANGE if numeric else NEW_CATEGORY, WRONG_TYPE, CONSTANT, STALE)
         return [QualityCheck(check, undefined=EARLIER_RELEASE) for check in names]
     constant = constant_check(values.sample, feature, counts, _POOLED)
-    checks = [missing_check(counts, usual), wrong_type_check(counts, usual), constant, stale_check(counts, usual)]
+    of_all = [missing_check(counts, usual), wrong_type_check(counts, usual), constant, stale_check(counts, usual)]
     if isinstance(feature, NumericReference):
-        return [*checks, out_of_range_check(counts, feature)]
-    return [*checks, new_category_check(counts, feature, usual)]
+        return [*of_all, out_of_range_check(counts, feature)]
+    return [*of_all, new_category_check(counts, feature, usual)]
 
 
 def _fields_of_check(check: QualityCheck) -> Document:

@@ -29,10 +29,13 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 SETTINGS: dict[str, Any] = {"base_window": timedelta(minutes=30), "larger_windows": (HOUR, DAY), "drift_samples": 200}
 LATER = START + 2 * DAY
 REFUSED = 60
+FEW = 0.12
+"""This share of wrong values is too small for an hour of version 3: it may be chance there."""
 
 
-def traffic(day: int, version: str, *, broken: bool, hours: int = 3, requests: int = 80) -> list[Document]:
+def traffic(day: int, version: str, *, broken: bool, wrong_sizes: float = 0.0) -> list[Document]:
     """Return requests of three items each; if broken, each feature has a fault of its own."""
+    hours, requests = 3, 80
     dice = np.random.default_rng((day, int(version)))
     events: list[Document] = []
     for _ in range(hours * requests):
@@ -47,6 +50,8 @@ def traffic(day: int, version: str, *, broken: bool, hours: int = 3, requests: i
             }
             categorical = {"shop": str(dice.choice(["a", "b", "c"]))}
             age = float(dice.uniform(0, 3600))
+            if dice.random() < wrong_sizes:
+                numeric["size"] = 5.0
             if broken:
                 if dice.random() < 0.4:
                     del numeric["price"]
@@ -59,12 +64,12 @@ def traffic(day: int, version: str, *, broken: bool, hours: int = 3, requests: i
     return events
 
 
-def refused_lines(version: str) -> list[tuple[datetime, Document]]:
-    """Return lines whose price is a text, and lines of another model."""
+def refused_lines(version: str, lines_of_model: int = REFUSED) -> list[tuple[datetime, Document]]:
+    """Return lines whose price is a text, and as many lines of another model."""
     lines = []
-    for number in range(2 * REFUSED):
+    for number in range(2 * lines_of_model):
         at = START + DAY + timedelta(seconds=number)
-        line = make_prediction(at, version=version, model="click" if number < REFUSED else "another")
+        line = make_prediction(at, version=version, model="click" if number < lines_of_model else "another")
         line["features"] = {"numeric": {"price": "9.99", "size": 1.0}}
         lines.append((at, line))
     return lines
@@ -89,9 +94,16 @@ def learn(world: World) -> None:
 
 @pytest.fixture
 def events(world: World) -> tuple[list[Document], list[Document]]:
-    """Return the events of a reference day and of a day on which version 2 is broken; an agent has counted both."""
+    """Return the events of a reference day and of a day with faults; an agent has counted both.
+
+    On that day, version 2 is broken, and a few sizes of version 3 are wrong.
+    """
     usual = [*traffic(0, "1", broken=False), *traffic(0, "2", broken=False)]
-    today = [*traffic(1, "1", broken=False), *traffic(1, "2", broken=True)]
+    today = [
+        *traffic(1, "1", broken=False),
+        *traffic(1, "2", broken=True),
+        *traffic(1, "3", broken=False, wrong_sizes=FEW),
+    ]
     world.deliver(*usual, *today)
     refuse(world, refused_lines("2"))
     learn(world)
@@ -154,7 +166,7 @@ def test_all_numbers_are_those_of_the_events(world: World, events: tuple[list[Do
             assert document["age_max"] == pytest.approx(max(ages))
             assert document["age_p95"] == pytest.approx(np.quantile(ages, 0.95), rel=0.14)
         windows.add((document["window_size"], start, version))
-    assert len(windows) == 4 * 3
+    assert len(windows) == 4 * 4
 
     before = world.documents("model-drift")
     world.admin.indices.delete(index=DEADLETTERS.index_for(START + DAY))
@@ -166,7 +178,10 @@ def test_a_broken_feature_is_named_with_its_worst_fault(
     world: World,
     events: tuple[list[Document], list[Document]],  # noqa: ARG001 - they are stored
 ) -> None:
-    """Version 2: each feature has one fault, the price three. Version 1 has none. One firing names all of them."""
+    """Version 2: each feature has one fault, the price three. Version 1 has none. One firing names all of them.
+
+    The wrong sizes of version 3 are seen in three hours together, not in one.
+    """
     documents = [row for row in world.documents("model-drift").values() if row["window_size"] == "1h"]
     broken: dict[tuple[str, str], set[str]] = {}
     for row in documents:
@@ -179,7 +194,7 @@ def test_a_broken_feature_is_named_with_its_worst_fault(
         "numeric.weight": {"constant"},
         "categorical.shop": {"new_category"},
     }
-    assert not any(checks for (version, _), checks in broken.items() if version == "1")
+    assert not any(checks for (version, _), checks in broken.items() if version in ("1", "3"))
     (refused,) = [row for row in documents if row["model_version"] == "2" and row["wrong_type"]]
     assert refused["wrong_type"] == REFUSED
     assert refused["wrong_type_share"] == pytest.approx(REFUSED / (REFUSED + refused["predictions"]))
@@ -188,7 +203,7 @@ def test_a_broken_feature_is_named_with_its_worst_fault(
     world.make_agent(now, **SETTINGS).judge()
     judged = [row for row in world.documents("model-verdicts").values() if row["segment"] == "all"]
     verdicts = {row["model_version"]: row for row in judged}
-    assert {version: row["broken_features"] for version, row in verdicts.items()} == {"1": 0, "2": 4, "all": 4}
+    assert {version: row["broken_features"] for version, row in verdicts.items()} == {"1": 0, "2": 4, "3": 1, "all": 4}
     assert verdicts["2"]["broken_since"] == iso_seconds(START + DAY)
     worst = broken_of(verdicts["2"])
     assert {feature.name: feature.check for feature in worst} == {
@@ -198,12 +213,35 @@ def test_a_broken_feature_is_named_with_its_worst_fault(
         "shop": "new_category",
     }
     assert worst[0].sentence() == "Feature weight: constant since 2026-03-03 10:00 UTC"
-    assert {feature.version for feature in broken_of(verdicts["all"])} == {"2"}
+    assert {feature.version for feature in broken_of(verdicts["all"])} == {"2", "3"}
+    (few,) = broken_of(verdicts["3"])
+    assert (few.name, few.check, few.since) == ("size", "out_of_range", START + DAY)
+    assert few.share == pytest.approx(FEW, abs=0.05)
 
     AlertEvaluator(Gateway(world.agent), load_alerts()).evaluate(now, [AgentSettings()])
     world.admin.indices.refresh(index=f"{ALERTS.pattern},{AGENT_STATE.name}")
     firings = [row for row in world.documents(ALERTS.alias).values() if row["rule"]["name"] == "data-quality"]
-    assert [(row["model_version"], row["state"], row["value"]) for row in firings] == [("2", "active", 4)]
+    assert sorted((row["model_version"], row["state"], row["value"]) for row in firings) == [
+        ("2", "active", 4),
+        ("3", "active", 1),
+    ]
+
+
+def test_a_version_of_which_all_lines_are_refused_is_named(world: World) -> None:
+    """It has no window: the dead letters of the hour say which feature is no number."""
+    world.deliver(*traffic(0, "1", broken=False), *traffic(1, "1", broken=False))
+    lines = [letter for letter in refused_lines("2", lines_of_model=150) if letter[1]["model"]["name"] == "click"]
+    refuse(world, [(at + HOUR, {**line, "@timestamp": iso(at + HOUR)}) for at, line in lines])
+    learn(world)
+    hour = START + DAY + 2 * HOUR
+    world.cycle(hour, **SETTINGS)
+
+    world.make_agent(hour + timedelta(minutes=10), **SETTINGS).judge()
+    judged = [row for row in world.documents("model-verdicts").values() if row["segment"] == "all"]
+    verdicts = {row["model_version"]: row for row in judged}
+    assert {version: row["broken_features"] for version, row in verdicts.items()} == {"1": 0, "2": 1, "all": 1}
+    (feature,) = broken_of(verdicts["2"])
+    assert feature.sentence() == "Feature price: 100 % refused as no number since 2026-03-03 11:00 UTC"
 
 
 def test_documents_of_an_earlier_release_have_a_reason(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from monitor_agent.metrics.data_quality.checks import (
     CONSTANT,
+    MARGIN,
     MISSING,
     NEW_CATEGORY,
     OUT_OF_RANGE,
@@ -36,6 +37,7 @@ from monitor_agent.metrics.data_quality.counts import (
 __all__ = [
     "AGE_EDGES",
     "CONSTANT",
+    "MARGIN",
     "MISSING",
     "NEW_CATEGORY",
     "OUT_OF_RANGE",
