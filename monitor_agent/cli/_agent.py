@@ -21,6 +21,7 @@ from monitor_agent.es.rights import require_privileges
 from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.pipeline.model_scopes import SettingsByModel
 from monitor_agent.settings import Settings, require_agreement, stated_for_models
+from monitor_agent.vocabulary.counted_nouns import counted
 
 
 @contextlib.contextmanager
@@ -121,7 +122,8 @@ def in_words(report: CycleReport) -> str:
     )
     failed = f"; failed: {', '.join(failure.subject for failure in report.failures)}" if report.failures else ""
     return (
-        f"{tally.windows} windows counted, {tally.merged} merged, {tally.written} documents written "
-        f"({tally.restated} restated){unrestated}; feedback: {fates}{not_counted}{failed}; "
-        f"{report.requests} requests in {report.seconds:.1f} s"
+        f"{counted(tally.windows, 'window')} counted, {tally.merged} merged, "
+        f"{counted(tally.written, 'document')} written ({tally.restated} restated){unrestated}; "
+        f"feedback: {fates}{not_counted}{failed}; "
+        f"{counted(report.requests, 'request')} in {report.seconds:.1f} s"
     )

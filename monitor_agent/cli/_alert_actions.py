@@ -34,6 +34,7 @@ from monitor_agent.notifying.silence_store import SilenceStore
 from monitor_agent.notifying.silences import Silence, matches
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import Settings, read_notify_tables
+from monitor_agent.vocabulary.counted_nouns import counted
 
 LABELS = ("model_version", SEGMENT, "severity")
 """Fields of a firing that a silence may match, beside model and alert."""
@@ -253,7 +254,7 @@ def _document_in_words(measure: str, document: dict[str, Any]) -> str:
     if facts.low is not None and facts.high is not None:
         pieces.append(f"95 % interval {facts.low:.4g} to {facts.high:.4g}")
     pieces += [] if facts.n is None else [f"n = {facts.n}"]
-    pieces += [] if facts.predictions is None else [f"{facts.predictions} predictions"]
+    pieces += [] if facts.predictions is None else [counted(facts.predictions, "prediction")]
     if facts.window_start is not None and facts.window_end is not None:
         pieces.append(f"window {_minute(facts.window_start)} to {_minute(facts.window_end)}")
     return ", ".join(pieces)

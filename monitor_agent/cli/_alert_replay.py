@@ -27,6 +27,7 @@ from monitor_agent.notifying.routes import ChannelRules
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.instants import HOUR, Interval
 from monitor_agent.settings import Settings, read_notify_tables
+from monitor_agent.vocabulary.counted_nouns import counted
 
 MOST_TIMES = 5
 EVERYTHING = "a channel that is told everything"
@@ -119,7 +120,8 @@ def _print(replayed: _Replayed, interval: Interval) -> None:
         print_line(f"{title}: no alert would have become active")
     by_alert = Counter(firing.rule for firing in replayed.firings)
     counts = ", ".join(f"{alert} {count}" for alert, count in sorted(by_alert.items()))
-    print_line(f"{len(replayed.firings)} firings{f' ({counts})' if counts else ''}; the agent stored {replayed.stored}")
+    all_firings = counted(len(replayed.firings), "firing")
+    print_line(f"{all_firings}{f' ({counts})' if counts else ''}; the agent stored {replayed.stored}")
     for time in replayed.without_cycles[:MOST_TIMES]:
         start, end = (_minute(instants.text(moment)) for moment in (time.start, time.end))
         print_line(f"the agent evaluated nothing from {start} to {end}")

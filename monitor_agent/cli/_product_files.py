@@ -12,6 +12,7 @@ from typing import Any
 
 from monitor_agent.cli._output import print_line
 from monitor_agent.product_files.copies import copy_folder, listed
+from monitor_agent.vocabulary.counted_nouns import counted
 
 
 def add_files(actions: Any, contents: str) -> None:
@@ -33,7 +34,7 @@ def copy_files(args: argparse.Namespace, original: Path, settings: Mapping[str, 
     before = copy_folder(original, out, overwrite=args.overwrite)
     folders = Counter(str(PurePosixPath(name).parent) for name in before.missing)
     for folder, count in sorted(folders.items()):
-        print_line(f"written: {out / folder} ({count} {'file' if count == 1 else 'files'})")
+        print_line(f"written: {out / folder} ({counted(count, 'file')})")
     for name in before.changed:
         print_line(f"replaced: {out / name}")
     if not before.missing and not before.changed:

@@ -25,6 +25,7 @@ from monitor_agent.logstash.language.variables import pipeline_variables
 from monitor_agent.logstash.plugin import PipelineContext
 from monitor_agent.logstash.validation import ByteStream, RefusedEvent, Validation, ValidationTotals
 from monitor_agent.settings import Settings
+from monitor_agent.vocabulary.counted_nouns import counted
 
 ACCEPTED, REFUSED, UNREADABLE = 0, 1, 2
 STANDARD_INPUT = "-"
@@ -118,7 +119,7 @@ class _TextReport:
         reason_width = max((len(f"{count:,}") for count, _ in reasons), default=0)
         if totals.refused:
             print_line("")
-        print_line(f"{_counted(totals.events, 'event')} in {_counted(totals.lines, 'line')}")
+        print_line(f"{counted(totals.events, 'event')} in {counted(totals.lines, 'line')}")
         for name, count in rows:
             print_line(f"  {count:>{width},}  {_ROWS[name]}")
             if name == "refused":
@@ -158,7 +159,3 @@ def _json(document: Any) -> bytes:
         import json
 
         return json.dumps(document).encode()
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -16,6 +16,7 @@ from monitor_agent.cli._output import print_line
 from monitor_agent.cli._times import add_range, add_time, range_at
 from monitor_agent.clock import FixedClock, SystemClock
 from monitor_agent.settings import Settings
+from monitor_agent.vocabulary.counted_nouns import counted
 
 AFTER_INTERRUPTION = "the same command goes on from there"
 
@@ -62,7 +63,9 @@ def _display() -> Iterator[backfill.ProgressCallback]:
         task = bars.add_task("backfill", total=None, days="")
 
         def report_progress(at: backfill.BackfillProgress) -> None:
-            days = f"{at.done} of {at.days} days" + (f" ({at.before} by an earlier run)" if at.before else "")
+            days = f"{at.done} of {counted(at.days, 'day')}" + (
+                f" ({at.before} by an earlier run)" if at.before else ""
+            )
             bars.update(
                 task, description=f"{at.day:%Y-%m-%d}", total=at.days - at.before, completed=at.share - at.before,
                 days=days,

@@ -27,6 +27,7 @@ from monitor_agent.logstash.delivery.letter_files import FOLDER_NAME, note_repla
 from monitor_agent.logstash.delivery.letter_lines import line_of
 from monitor_agent.logstash.delivery.letter_replay import LetterReplay, ReplayedLetter
 from monitor_agent.settings import Settings
+from monitor_agent.vocabulary.counted_nouns import counted
 
 MESSAGE_CHARACTERS = 72
 SHORT_ID = 12
@@ -158,8 +159,8 @@ def _replay(args: argparse.Namespace, settings: Settings) -> None:
             lines = [line_of(entry.letter.document) for entry in chosen]
             replay.send([copy for entry in chosen for copy in entry.copies], lines)
     if finished:
-        print_line(f"an interrupted replay of {len(finished)} dead letters is finished")
-    print_line(f"{len(chosen)} lines written to {folder}; the pipeline sends them again")
+        print_line(f"an interrupted replay of {counted(len(finished), 'dead letter')} is finished")
+    print_line(f"{counted(len(chosen), 'line')} written to {folder}; the pipeline sends them again")
 
 
 def _indexed(gateway: Gateway, settings: Settings, action: str) -> list[DeadLetter]:

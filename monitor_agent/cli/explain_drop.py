@@ -19,6 +19,7 @@ from monitor_agent.root_causes.label_rule import FINAL_LABELS
 from monitor_agent.root_causes.searches import JUST_BEFORE, LAST_WEEK, DropQuestion, in_words
 from monitor_agent.root_causes.value_sums import MEASURES, METRICS
 from monitor_agent.settings import Settings
+from monitor_agent.vocabulary.counted_nouns import counted
 
 MOST_ROWS = 10
 
@@ -86,8 +87,8 @@ def _print(drop: ExplainedDrop) -> None:
     print_line(f"{comparison.after.model}: {drop.metric} {number(after)} against {number(before)}")
     if drop.change is not None:
         print_line(f"  difference {drop.change_in_words()}")
-    print_line(f"  {in_words(comparison.after)} ({drop.whole.after.trials:,} predictions)")
-    print_line(f"  against {in_words(comparison.before)} ({drop.whole.before.trials:,} predictions)")
+    print_line(f"  {in_words(comparison.after)} ({counted(drop.whole.after.trials, 'prediction')})")
+    print_line(f"  against {in_words(comparison.before)} ({counted(drop.whole.before.trials, 'prediction')})")
     print_line(f"  {comparison.rule.in_words()}")
     print_line(f"\n{drop.sentence()}")
     unit = ", pp" if measure.is_share else ""
@@ -119,7 +120,7 @@ def _print(drop: ExplainedDrop) -> None:
         for row in drop.worst(MOST_ROWS)
     ]
     print_table(
-        f"\nWhat {measure.has_become_worse} more than the rest ({len(drop.rows):,} values compared)",
+        f"\nWhat {measure.has_become_worse} more than the rest ({counted(len(drop.rows), 'value')} compared)",
         columns,
         rows,
         left=2,

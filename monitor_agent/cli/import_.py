@@ -32,6 +32,7 @@ from monitor_agent.importing.progress import ImportCounts, ImportDisplay
 from monitor_agent.settings import Settings, read_import_tables
 from monitor_agent.settings.import_tables import ImportTable, import_table
 from monitor_agent.stack.embedded.elasticsearch import components_of_start
+from monitor_agent.vocabulary.counted_nouns import counted
 
 if TYPE_CHECKING:
     from monitor_agent.importing.importer import ImportReport, ImportRequest
@@ -224,13 +225,13 @@ class _Bars(ImportDisplay):
 
     def rows(self, done: int, total: int) -> None:
         """Show how many rows are delivered."""
-        self._bars.update(self._rows, total=max(done, total), completed=done, done=f"{done:,} rows")
+        self._bars.update(self._rows, total=max(done, total), completed=done, done=counted(done, "row"))
 
     def days(self, at: BackfillProgress) -> None:
         """Show how much is computed."""
         if self._days is None:
             self._days = self._bars.add_task("computing", total=None, done="")
-        done = f"{at.day:%Y-%m-%d}, {at.done} of {at.days} days"
+        done = f"{at.day:%Y-%m-%d}, {at.done} of {counted(at.days, 'day')}"
         self._bars.update(self._days, total=at.days, completed=at.share, done=done)
 
 
@@ -297,11 +298,11 @@ def _cell(value: float | str) -> str:
 
 def _print_counts(counts: ImportCounts) -> None:
     moments = counts.first_moments
-    days = f"; {len(moments)} days from {moments[0]:%Y-%m-%d} to {moments[-1]:%Y-%m-%d}" if moments else ""
-    present = f"; {counts.present:,} predictions were there already" if counts.present else ""
+    days = f"; {counted(len(moments), 'day')} from {moments[0]:%Y-%m-%d} to {moments[-1]:%Y-%m-%d}" if moments else ""
+    present = f"; already there: {counted(counts.present, 'prediction')}" if counts.present else ""
     print_line(
-        f"{counts.rows:,} rows: {counts.predictions:,} predictions, {counts.labels:,} labels, "
-        f"{counts.refused:,} refused{present}{days}"
+        f"{counted(counts.rows, 'row')}: {counted(counts.predictions, 'prediction')}, "
+        f"{counted(counts.labels, 'label')}, {counts.refused:,} refused{present}{days}"
     )
     for refusal in counts.refusals:
         explanation = f": {refusal.explanation}" if refusal.explanation else ""

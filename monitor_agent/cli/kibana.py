@@ -31,6 +31,7 @@ from monitor_agent.kibana.times import time_range
 from monitor_agent.pipeline import instants
 from monitor_agent.product_files import KIBANA
 from monitor_agent.settings import Settings
+from monitor_agent.vocabulary.counted_nouns import counted
 
 PROBLEMS = 1
 
@@ -112,9 +113,7 @@ def _write(root: Path, objects: Mapping[tuple[str, str], SavedObject], *, prune:
             print_line(f"{state}: {name}")
     if changes.unlisted:
         print_line(f"{len(changes.unlisted)} files are not in the export and remain (--prune removes them)")
-    print_line(
-        f"{len(objects)} object{'' if len(objects) == 1 else 's'} written; run monitor-agent kibana check, then pack"
-    )
+    print_line(f"{counted(len(objects), 'object')} written; run monitor-agent kibana check, then pack")
     return 0
 
 
@@ -132,7 +131,9 @@ def _check(root: Path, args: argparse.Namespace, settings: Settings) -> int:
         return PROBLEMS if problems else 0
     for problem in problems:
         print_line(f"{problem.file}: [{problem.check}] {problem.message}")
-    print_line(f"{len(objects)} objects, {len(alerts)} alerts, {len(problems)} problems")
+    print_line(
+        ", ".join((counted(len(objects), "object"), counted(len(alerts), "alert"), counted(len(problems), "problem")))
+    )
     return PROBLEMS if problems else 0
 
 
@@ -175,7 +176,8 @@ def _import(root: Path, args: argparse.Namespace, settings: Settings) -> int:
             print_line(line)
         return 0
     result = kibana.import_objects(package.pack(objects.values()), overwrite=args.overwrite)
-    print_line(f"{result.imported} objects imported, {result.replaced} of them replaced, {len(result.refused)} refused")
+    imported = f"{counted(result.imported, 'object')} imported, {result.replaced} of them replaced"
+    print_line(f"{imported}, {len(result.refused)} refused")
     for line in installation.refusals(result):
         print_line(line)
     if result.refused:

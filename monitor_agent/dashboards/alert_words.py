@@ -15,6 +15,7 @@ from monitor_agent.contracts.verdict import ANSWERED, AUC, F1, RATE
 from monitor_agent.dashboards.start_page import MEASURE_NAMES, length
 from monitor_agent.notifying.messages import FEATURE, MIX_SHIFT, MOST, FiringFacts, LikelyCause
 from monitor_agent.pipeline import instants
+from monitor_agent.vocabulary.counted_nouns import counted
 
 SHARE = "share"
 STATE_TITLES = {"active": "Active", "pending": "Pending", "recovered": "Recovered"}
@@ -108,8 +109,8 @@ def numbers_in_words(facts: FiringFacts) -> str:
     elif ends:
         pieces[0] += f" (95 % interval {ends})"
     pieces += [] if facts.n is None else [f"n = {facts.n:,}"]
-    pieces += [] if facts.windows is None else [f"{facts.windows:,} windows"]
-    pieces += [] if facts.predictions is None else [f"{facts.predictions:,} predictions"]
+    pieces += [] if facts.windows is None else [counted(facts.windows, "window")]
+    pieces += [] if facts.predictions is None else [counted(facts.predictions, "prediction")]
     alone = len(pieces) == 1 and not interval and facts.reference is None
     return "" if alone else ", ".join(pieces)
 

@@ -29,6 +29,7 @@ from monitor_agent.kibana.panel_query import PanelData
 from monitor_agent.kibana.searches import SearchResponse
 from monitor_agent.kibana.tables import Table, Value, layer_table
 from monitor_agent.kibana.times import TimeRange
+from monitor_agent.vocabulary.counted_nouns import counted
 
 MOST_GROUPS = 10_000
 """So many groups are counted, and sorted by a metric."""
@@ -84,13 +85,13 @@ def group_page(
     falling = order is not None and order.falling
     if column.bucketed:
         rows, total, more = groups.sorted_by_group(GroupOrder(column.id, falling), page * size, size)
-        text = f"{'More than' if more else 'All'} {total:,} groups, sorted by {column.label} in Elasticsearch"
+        text = f"{'More than' if more else 'All'} {counted(total, 'group')}, sorted by {column.label} in Elasticsearch"
     else:
         rows, total, more = groups.sorted_by_value(column.id, falling, page * size, size)
         text = (
             f"The first {total:,} groups by their names, sorted by {column.label}: filter to see fewer"
             if more
-            else f"All {total:,} groups, sorted by {column.label}"
+            else f"All {counted(total, 'group')}, sorted by {column.label}"
         )
         more = False
     return replace(groups.with_rows(rows), total=total, more=more, note=text, page=size)

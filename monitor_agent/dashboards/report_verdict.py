@@ -15,6 +15,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.kibana.times import TimeRange
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.model_overview import FallenMeasure, ModelRow, Overview, VersionRow, overview, searches
+from monitor_agent.vocabulary.counted_nouns import counted
 
 MOST_ALERTS = 500
 TIME = "%Y-%m-%d %H:%M"
@@ -179,7 +180,7 @@ def _figures(row: ModelRow) -> str:
     bounds = start_page.bounds(row.figure)
     change = start_page.change(row.figure, row.last_week)
     return (
-        f"Last 24 hours: {row.predictions:,} predictions; {name} {figure}"
+        f"Last 24 hours: {counted(row.predictions, 'prediction')}; {name} {figure}"
         + (f" ({bounds})" if bounds else "")
         + (f", {change} against the same day of last week" if change else "")
         + "."

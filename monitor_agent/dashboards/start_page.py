@@ -17,6 +17,7 @@ from monitor_agent.pipeline.model_overview import (
     overview,
     searches,
 )
+from monitor_agent.vocabulary.counted_nouns import counted
 
 _TITLES = {"ctr": "CTR", "positive_rate": "Positive rate", "accuracy": "Accuracy", "mae": "MAE"}
 MEASURE_NAMES = {AUC: "AUC", F1: "F1", ANSWERED: "share of answered requests"}
@@ -124,7 +125,7 @@ def headline(page: Overview) -> str:
         return "No model has sent predictions within 30 days."
     if not count and not active:
         return "Everything is all right." if len(page.models) > 1 else "The model is all right."
-    needing = f"{count} of {len(page.models)} models {'needs' if count == 1 else 'need'} attention"
+    needing = f"{count} of {counted(len(page.models), 'model')} {'needs' if count == 1 else 'need'} attention"
     on_all = f", and {active} {'alert is' if active == 1 else 'alerts are'} active on all models" if active else ""
     return f"{needing if count else 'All models are all right'}{on_all}."
 

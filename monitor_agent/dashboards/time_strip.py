@@ -23,6 +23,7 @@ from monitor_agent.kibana.searches import SearchRequest
 from monitor_agent.kibana.tables import JOIN, Annotation, source_value
 from monitor_agent.kibana.times import TimeRange, interval
 from monitor_agent.pipeline.instants import milliseconds, parse, range_filter
+from monitor_agent.vocabulary.counted_nouns import counted
 
 OUTAGE, LOST, IMMATURE, ALERT = "no events", "lines lost", "labels to come", "alert active"
 COLORS = {OUTAGE: "#C61E25", LOST: "#D18B00", IMMATURE: "#8A93A3", ALERT: "#9B4DCA"}
@@ -213,7 +214,7 @@ def _outages(buckets: Sequence[Mapping[str, Any]], length: int, time: TimeRange)
 def _lost(buckets: Sequence[Mapping[str, Any]], length: int) -> Iterator[Span]:
     for bucket in buckets:
         lines = round(bucket["most"]["value"] or 0)
-        yield Span(LOST, bucket["key"], bucket["key"] + length, f"up to {lines:,} lines lost")
+        yield Span(LOST, bucket["key"], bucket["key"] + length, f"up to {counted(lines, 'line')} lost")
 
 
 def _immature(buckets: Sequence[Mapping[str, Any]]) -> Iterator[Span]:

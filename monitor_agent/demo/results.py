@@ -16,6 +16,7 @@ from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.errors import DataError, ElasticsearchError
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.vocabulary.counted_nouns import counted
 
 Document = dict[str, Any]
 
@@ -56,7 +57,9 @@ class Results:
             if all(counts[name] >= accepted[name] for name in accepted):
                 return counts
             if counts["deadletters"]:
-                raise ElasticsearchError(f"{counts['deadletters']} events became dead letters ({self._reason()})")
+                raise ElasticsearchError(
+                    f"{counted(counts['deadletters'], 'event')} became dead letters ({self._reason()})"
+                )
             if arrived > best:
                 best, deadline = arrived, time.monotonic() + STALLED_SECONDS
             if time.monotonic() > deadline:

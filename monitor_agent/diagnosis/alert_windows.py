@@ -13,6 +13,7 @@ from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.diagnosis.check_result import FAILED, OK, WARNING, CheckResult
 from monitor_agent.durations import format_duration, parse_duration
 from monitor_agent.settings import AgentSettings
+from monitor_agent.vocabulary.counted_nouns import counted
 
 CHECK = "windows of alerts"
 FIELD = "window_size"
@@ -23,7 +24,7 @@ def check_windows(alerts: Sequence[Alert], settings: AgentSettings) -> list[Chec
     fitting = fitted(alerts, settings)
     results = [*_missing_sizes(fitting, settings), *_short_look_backs(fitting, settings)]
     results += [*_drift_of_base_windows(alerts, settings), *_rare_cycles(alerts, settings)]
-    return results or [CheckResult(CHECK, OK, f"{len(alerts)} alerts, all their windows are computed")]
+    return results or [CheckResult(CHECK, OK, f"{counted(len(alerts), 'alert')}, all their windows are computed")]
 
 
 def _missing_sizes(alerts: Sequence[Alert], settings: AgentSettings) -> Iterator[CheckResult]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, CheckResult
+from monitor_agent.vocabulary.counted_nouns import counted
 
 SLOW_SECONDS, LATE_SECONDS = 60.0, 300.0
 """A lag that is worth a look, and the one at which the alert `pipeline-lag` becomes active."""
@@ -29,7 +30,7 @@ def check_pipeline(statistics: Mapping[str, Any] | None, *, runs: bool, folder: 
     unreadable = sum(int(backlog.get("files_unreadable", 0)) for backlog in inputs)
     parked = sum(int(count.get("documents", 0)) for count in statistics.get("parked", []))
     files = sum(int(backlog.get("files", 0)) for backlog in inputs)
-    lag = f"{files:,} files, {behind:,} bytes are not delivered yet, {seconds:,.0f} s behind"
+    lag = f"{counted(files, 'file')}, {counted(behind, 'byte')} not delivered yet, {seconds:,.0f} s behind"
     if not runs:
         state = WARNING if behind or parked or statistics.get("state") != "stopped" else OK
         remedy = "start it with `monitor-agent pipeline run`" if state == WARNING else ""

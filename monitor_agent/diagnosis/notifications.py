@@ -6,6 +6,7 @@ from monitor_agent.diagnosis.check_result import OK, SKIPPED, CheckResult
 from monitor_agent.notifying.assembly import tried_renderer
 from monitor_agent.notifying.channels import open_channels
 from monitor_agent.settings import NotifySettings, NotifyTables
+from monitor_agent.vocabulary.counted_nouns import counted
 
 CHECK = "notifications"
 
@@ -25,4 +26,4 @@ def check_notifications(settings: NotifySettings, tables: NotifyTables) -> Check
         return CheckResult(CHECK, SKIPPED, "no channel is set: the agent tells nobody of alerts (MONITOR_NOTIFY_URLS)")
     tried_renderer(settings)
     names = ", ".join(f"{channel.name} ({channel.visible_address})" for channel in channels)
-    return CheckResult(CHECK, OK, f"{len(channels)} channel{'s' if len(channels) > 1 else ''}: {names}")
+    return CheckResult(CHECK, OK, f"{counted(len(channels), 'channel')}: {names}")

@@ -35,6 +35,7 @@ from monitor_agent.es.index_admin import IndexAdmin
 from monitor_agent.es.obstacles import IndexState, conflicts, copy_name, name_of_original, read_states
 from monitor_agent.es.operations import Operation
 from monitor_agent.pipeline import instants
+from monitor_agent.vocabulary.counted_nouns import counted
 
 REFUSED = "refused"
 REPLACEMENTS = 20
@@ -105,8 +106,8 @@ class Repair:
         """Return what `run` would do, as one line."""
         count = self._admin.count(self._name) if self._admin.exists(self._name) else self._admin.count(self._copy)
         if self._by_day:
-            return f"{self._name}: would move {count:,} documents into the indices of their days"
-        return f"{self._name}: would copy {count:,} documents into an index with the right mapping"
+            return f"{self._name}: would move {counted(count, 'document')} into the indices of their days"
+        return f"{self._name}: would copy {counted(count, 'document')} into an index with the right mapping"
 
     def run(self) -> None:
         """Repair the index; if an earlier run was interrupted, complete its work.
@@ -129,7 +130,7 @@ class Repair:
         if not self._by_day:
             self._admin.put_mapping(self._name, {"_meta": {}})
         letters = f", {self._letters:,} became dead letters" if self._letters else ""
-        self._report(f"{self._name}: repaired, {self._copied:,} documents{letters}")
+        self._report(f"{self._name}: repaired, {counted(self._copied, 'document')}{letters}")
 
     @property
     def _by_day(self) -> bool:

@@ -7,6 +7,7 @@ import ssl
 from datetime import datetime, timedelta, timezone
 
 from monitor_agent.http_serving.server_warning import ServerWarning
+from monitor_agent.vocabulary.counted_nouns import counted
 
 SOON = timedelta(days=14)
 RENEW = "renew it; no restart is needed"
@@ -49,7 +50,7 @@ def expiry_warning(end: datetime | None, setting: str, now: datetime) -> ServerW
     left = end - now
     if left <= timedelta():
         return ServerWarning(f"{setting} has expired on {end:%Y-%m-%d}, and clients refuse it", RENEW)
-    time = f"{left.days} days" if left.days > 1 else f"{max(1, round(left.total_seconds() / 3600))} hours"
+    time = counted(left.days, "day") if left.days > 1 else counted(max(1, round(left.total_seconds() / 3600)), "hour")
     return ServerWarning(f"{setting} expires in {time}, on {end:%Y-%m-%d}", RENEW)
 
 

@@ -16,6 +16,7 @@ from monitor_agent.logstash.delivery.parked_documents import ParkedCount
 from monitor_agent.logstash.events.timestamps import Timestamp
 from monitor_agent.logstash.files.durable import write_file
 from monitor_agent.logstash.plugin import BacklogSource, Output, ParkingOutput
+from monitor_agent.vocabulary.counted_nouns import counted
 
 if TYPE_CHECKING:
     from monitor_agent.logstash.compiler import Program
@@ -106,7 +107,7 @@ def report(document: dict[str, Any]) -> list[str]:
     ...     "inputs": {"log": {"files": 1, "bytes": 9000, "bytes_behind": 4000, "seconds_behind": 0.3,
     ...     "unfinished_bytes": 12}}})
     >>> print(lines[1])
-    log: 4,000 of 9,000 bytes in 1 files are not delivered yet, 0.3 s behind; 12 bytes are of unfinished last lines
+    log: 4,000 of 9,000 bytes in 1 file are not delivered yet, 0.3 s behind; 12 bytes are of unfinished last lines
     """
     lines = [
         f"{document['state']}, process {document['process']}, since {document['started'][:19]}Z, "
@@ -114,7 +115,7 @@ def report(document: dict[str, Any]) -> list[str]:
     ]
     for name, backlog in document["inputs"].items():
         line = (
-            f"{name}: {backlog['bytes_behind']:,} of {backlog['bytes']:,} bytes in {backlog['files']:,} files "
+            f"{name}: {backlog['bytes_behind']:,} of {backlog['bytes']:,} bytes in {counted(backlog['files'], 'file')} "
             f"are not delivered yet, {backlog['seconds_behind']:.1f} s behind"
         )
         if unfinished := backlog.get("unfinished_bytes"):

@@ -146,7 +146,7 @@ def test_nothing_runs(alone: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytes
 
     assert rows["Elasticsearch"]["finding"] == "http://127.0.0.1:9: no answer (Connection refused)"
     assert rows["clock"]["state"] == "skipped"
-    assert rows["pipeline"]["finding"] == "it does not run; 1 files, 7 bytes are not delivered yet, 9 s behind"
+    assert rows["pipeline"]["finding"] == "it does not run; 1 file, 7 bytes not delivered yet, 9 s behind"
     assert rows["windows of alerts"]["state"] == "ok"
     assert "hunter2" not in json.dumps(rows)
 

@@ -69,5 +69,5 @@ def test_missing_events_are_reported(gateway: Gateway, clean_indices: Cluster, m
     with pytest.raises(ElasticsearchError, match="1 of 3 events are in Elasticsearch"):
         demo_results.wait_for({"predictions": 2, "feedback": 1})
     write(clean_indices, "model-deadletters-2026.11.23", "1", DEADLETTERS.sample)
-    with pytest.raises(ElasticsearchError, match="1 events became dead letters"):
+    with pytest.raises(ElasticsearchError, match="1 event became dead letters"):
         demo_results.wait_for({"predictions": 2, "feedback": 1})

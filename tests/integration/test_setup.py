@@ -205,7 +205,7 @@ def test_documents_that_the_right_mapping_refuses_become_dead_letters(
 
         assert set_up("--repair") == 0
 
-        assert "repaired, 1 documents, 1 became dead letters" in capfd.readouterr().out
+        assert "repaired, 1 document, 1 became dead letters" in capfd.readouterr().out
         assert list(sources(admin, INDEX)) == [good["event"]["id"]]
         (letter,) = sources(admin, "model-deadletters").values()
         assert letter["error"]["type"] == "refused"

@@ -135,7 +135,7 @@ ROOMS = (
     Room(
         "monitor_agent/http_serving/",
         "the HTTP server of model server, viewer and health page: limits, TLS, hosts, origins of pages, proxies",
-        "errors files http_client settings",
+        "errors files http_client settings vocabulary",
         "structlog waitress",
     ),
     Room(
@@ -178,13 +178,13 @@ ROOMS = (
         "monitor_agent/dashboards/",
         "the viewer of the dashboards without Kibana, and the reports",
         "alerting extras clock contracts durations errors es files http_serving kibana metrics notifying pipeline "
-        "root_causes settings",
+        "root_causes settings vocabulary",
         "flask orjson structlog vl_convert werkzeug",
     ),
     Room(
         "monitor_agent/logstash/",
         "the embedded runner of Logstash configurations",
-        "contracts errors files gc_tuning http_client http_serving settings",
+        "contracts errors files gc_tuning http_client http_serving settings vocabulary",
         "lark orjson structlog urllib3",
     ),
     Room(
@@ -249,13 +249,13 @@ ROOMS = (
         "monitor_agent/diagnosis/",
         "the checks of `monitor-agent check`: the facts, and what they mean for the user",
         "alerting contracts durations errors es extras files http_client http_serving kibana log logstash notifying "
-        "model_server/api_keys model_server/releases model_server/setting_limits product_files settings stack",
+        "model_server/api_keys model_server/releases model_server/setting_limits product_files settings stack vocabulary",
     ),
     Room(
         "monitor_agent/demo/",
         "the scenarios of `demo`: their data, the replay by the clock of a past time, what was found",
         "agent alerting clock contracts dashboards durations errors es extras files gc_tuning importing log "
-        "logstash metrics model_server/model_card notifying pipeline prediction_log settings stack",
+        "logstash metrics model_server/model_card notifying pipeline prediction_log settings stack vocabulary",
         "numpy pyarrow rich",
     ),
     Room(

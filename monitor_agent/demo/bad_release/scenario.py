@@ -30,6 +30,7 @@ from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.ranges import WindowRun
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings
+from monitor_agent.vocabulary.counted_nouns import counted
 
 BASE, LARGEST = timedelta(hours=1), timedelta(days=1)
 
@@ -77,7 +78,7 @@ class BadRelease:
             world, self._settings, self._folder, [until for moment in cycles for until in (moment - world.tail, moment)]
         )
         agent = ReplayedAgent(self._gateway, self._settings.agent, world.start, self._notifier)
-        title = f"replaying {world.hours} hours of {len(world.models)} model{'s' * (len(world.models) > 1)}"
+        title = f"replaying {world.hours} hours of {counted(len(world.models), 'model')}"
         with (
             rare_garbage_collection(),
             prepared_ahead(order) as steps,

@@ -146,7 +146,7 @@ def issue(files: Files, end: datetime, begin: datetime | None = None) -> None:
         (timedelta(days=14, hours=1), ""),
         (timedelta(days=13, hours=23), "expires in 13 days, on "),
         (timedelta(hours=30), "expires in 30 hours, on "),
-        (timedelta(minutes=5), "expires in 1 hours, on "),
+        (timedelta(minutes=5), "expires in 1 hour, on "),
         (timedelta(seconds=-1), "has expired on "),
         (timedelta(days=365 * 40), ""),
     ],
