@@ -10,6 +10,15 @@ from monitor_agent.kibana.tables import TableColumn, Value
 from monitor_agent.kibana.times import TimeRange
 
 
+def category(value: Value) -> str:
+    """Return the name of a group on an axis; a number as the browser writes it.
+
+    >>> category(-19.0), category(0.05), category("click")
+    ('-19', '0.05', 'click')
+    """
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 class Point(NamedTuple):
     """One point of a series: its place on the x axis, its value, and the value as text.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from monitor_agent.dashboards import formats
 from monitor_agent.dashboards.chart_numbers import numbers, summary
-from monitor_agent.dashboards.chart_values import Axes, Point, Series, Threshold
+from monitor_agent.dashboards.chart_values import Axes, Point, Series, Threshold, category
 from monitor_agent.dashboards.palette import SERIES
 from monitor_agent.dashboards.panel_views import NOT_MEASURED, Chart, LegendEntry, PanelBody, left_out_note, sample_text
 from monitor_agent.dashboards.vega_lite import specification
@@ -199,7 +199,7 @@ def _axes(panel: LensPanel, data: PanelData, series: list[Series], thresholds: l
     stacked = any("percentage" in entry.kind for entry in series)
     greatest = max([*values, *(abs(threshold.value) for threshold in thresholds)], default=0.0)
     # In the order of the rows, without repetition, because Kibana does not sort names either.
-    categories = dict.fromkeys(str(point.x) for entry in series for point in entry.points)
+    categories = dict.fromkeys(category(point.x) for entry in series for point in entry.points)
     in_other_time = layer in data.layers_in_other_time
     return Axes(
         time=is_time,

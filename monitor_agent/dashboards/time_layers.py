@@ -14,13 +14,12 @@ from monitor_agent.kibana.tables import Annotation
 from monitor_agent.kibana.times import TimeRange
 from monitor_agent.pipeline.instants import milliseconds
 
-LABEL_SHARE = 0.12
-"""An event gets a label only if it is at least this share of the range later than the last label."""
-MOST_LETTERS = 14
-"""Of such a label."""
+MOST_LETTERS, LETTER_WIDTH = 14, 7.5
+"""Of the label of an event: its length, and the pixels of a letter."""
 HOVER = "hover"
 """The name of the layer with the tooltips."""
 DAY = 86_400.0
+DAYS_WITH_NOONS = 10
 MOST_STEPS = 4000
 
 
@@ -39,6 +38,8 @@ def time_axis(axes: Axes) -> Spec:
         label = f"{midnight} ? [{hours}, {date}] : {hours}" if days > 0.25 else hours
     else:
         label = date if days <= 400 else f"utcFormat({at}, '%b %Y')"
+    if 3 < days <= DAYS_WITH_NOONS:  # there may be ticks between those of the days
+        label = f"utchours(datum.value) == 0 ? {date} : {hours}"
     count = {"expr": "max(2, floor(width / 95))"}
     return {"title": axes.title_x or None, "labelExpr": label, "labelOverlap": True, "tickCount": count}
 
@@ -59,28 +60,30 @@ def _offset(time: TimeRange) -> str:
 
 
 def event_marks(events: Sequence[Annotation], axes: Axes) -> list[Spec]:
-    """Return the layers that mark events; an event close to the last label has its text in the tooltip only."""
-    gap = axes.range.length.total_seconds() * 1000 * LABEL_SHARE
+    """Return the layers that mark events; an event too close to the one before has its text in the tooltip only."""
+    span = axes.range.length.total_seconds() * 1000
     values, last = [], float("-inf")
     for event in events:
-        labelled = event.at - last >= gap
-        last = event.at if labelled else last
         words = visible(event.text)
         values.append(
             {
                 "x": event.at,
                 "t": words,
                 "w": formats.moment_text(event.at),
-                "l": short_name(words, MOST_LETTERS) if labelled else "",
+                "l": short_name(words, MOST_LETTERS),
+                "g": min(1.0, (event.at - last) / span),
             }
         )
+        last = event.at
+    room = LETTER_WIDTH * max((len(str(value["l"])) for value in values), default=0)
+    label_text = {"condition": {"test": f"datum.g == 1 || datum.g * width >= {room:g}", "field": "l"}, "value": ""}
     at: Spec = {"x": {"field": "x", "type": "temporal", "scale": {"type": "utc"}}}
     tooltip = [{"field": "t", "type": "nominal", "title": "Release"}, {"field": "w", "type": "nominal", "title": "At"}]
     rule: Spec = {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5}
     label: Spec = {"type": "text", "align": "left", "baseline": "top", "dx": 4, "y": 1, "limit": 110, "fontWeight": 600}
     return [
         {"data": {"values": values}, "mark": rule, "encoding": {**at, "tooltip": tooltip}},
-        {"data": {"values": values}, "mark": label, "encoding": {**at, "text": {"field": "l"}, "tooltip": tooltip}},
+        {"data": {"values": values}, "mark": label, "encoding": {**at, "text": label_text, "tooltip": tooltip}},
     ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitor_agent.dashboards.chart_values import Axes, Point, Series, Threshold
+from monitor_agent.dashboards.chart_values import Axes, Point, Series, Threshold, category
 from monitor_agent.dashboards.palette import WEAK
 from monitor_agent.dashboards.panel_views import Spec
 from monitor_agent.dashboards.time_layers import event_marks, hover_bands, time_axis, time_frame
@@ -164,7 +164,8 @@ def _value(entry: Series, point: Point, axes: Axes) -> Spec:
     """Return a point as Vega-Lite reads it; a value too small to see on the axis is 0."""
     visible = point.value is not None and abs(point.value) > axes.greatest * SPECK
     y = point.value if point.value is None else point.value * axes.scale.factor if visible else 0
-    value: Spec = {"x": point.x, "y": y, "s": entry.name, "t": point.full_text}
+    x = point.x if axes.time or axes.numeric else category(point.x)
+    value: Spec = {"x": x, "y": y, "s": entry.name, "t": point.full_text}
     return {**value, "n": f"{point.x:g}"} if axes.numeric and isinstance(point.x, (int, float)) else value
 
 

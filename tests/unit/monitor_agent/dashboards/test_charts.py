@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+import vl_convert
 
 from monitor_agent.dashboards.palette import WEAK
 from monitor_agent.dashboards.panel_views import Chart, Notice, PanelBody
@@ -36,6 +38,7 @@ def xy_chart(
     columns = (
         TableColumn("time", "Time", "date", True, None),
         TableColumn("version", "Version", "string", True, None),
+        TableColumn("bin", "Bin", "number", True, None),
         TableColumn("a", "First", "number", False, PERCENT),
         TableColumn("b", "Second", "number", False, PERCENT),
         TableColumn("low", "Lower", "number", False, PERCENT),
@@ -43,7 +46,7 @@ def xy_chart(
     )
     stored = {"layerId": "data", "layerType": "data", "seriesType": "line", "xAccessor": "time", "accessors": ["a"]}
     panel = LensPanel("lens:x", "X", "", "lnsXY", {"layers": [stored | layer], **state}, {}, (), "", ())
-    full = tuple({**dict.fromkeys(("time", "version", "a", "b", "low", "high")), **row} for row in rows)
+    full = tuple({**dict.fromkeys(("time", "version", "bin", "a", "b", "low", "high")), **row} for row in rows)
     time = TimeRange(START, START + timedelta(hours=4))
     data = PanelData(time, {"data": Table(columns, full, samples)}, {"data": HOUR}, annotations=annotations)
     return render_lens(panel, data, {"2": "#000"})
@@ -109,12 +112,27 @@ def test_a_horizontal_chart_keeps_the_order_of_its_groups() -> None:
 
 
 def test_an_event_close_to_the_last_label_has_none() -> None:
-    """Labels would overlap; each release keeps its line and its tooltip."""
+    """Labels would overlap; each release keeps its line and its tooltip. A wide chart has room for more labels."""
     releases = (Annotation(AT, "v1"), Annotation(AT + 60_000, "v2"), Annotation(AT + 2 * HOUR, "v3"))
     body = xy_chart([{"time": AT, "a": 0.25}], {}, releases)
+    assert isinstance(body, Chart)
+    labels = {
+        width: re.findall(r">(v\d)<", vl_convert.vegalite_to_svg({**body.spec, "width": width, "height": 100}))
+        for width in (1000, 40_000)
+    }
 
-    assert [value["l"] for value in values(body, -1)] == ["v1", "", "v3"]
     assert [value["t"] for value in values(body, -1)] == ["v1", "v2", "v3"]
+    assert labels == {1000: ["v1", "v3"], 40_000: ["v1", "v2", "v3"]}
+
+
+def test_bars_of_whole_numbers_stand_in_their_groups() -> None:
+    """The axis names a group as its bar does: a browser writes -19.0 as -19."""
+    rows = [{"bin": -19.0, "a": 0.25}, {"bin": 3.0, "a": 0.5}]
+    body = xy_chart(rows, {"seriesType": "bar", "xAccessor": "bin"})
+
+    assert isinstance(body, Chart)
+    assert body.spec["layer"][0]["encoding"]["x"]["scale"]["domain"] == ["-19", "3"]
+    assert [value["x"] for value in values(body)] == ["-19", "3"]
 
 
 def test_without_a_value_there_is_no_chart() -> None:
