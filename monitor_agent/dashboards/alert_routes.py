@@ -11,12 +11,13 @@ from werkzeug.exceptions import NotFound
 
 from monitor_agent.alerting.definitions import Alert, load_alerts
 from monitor_agent.clock import Clock
-from monitor_agent.dashboards import alert_words
+from monitor_agent.dashboards import alert_words, formats
 from monitor_agent.dashboards.alert_forms import LENGTHS, AlertForms, FormState
 from monitor_agent.dashboards.alert_list import STATES, AlertFilter, read_alert_list
 from monitor_agent.dashboards.document_page import DocumentPage, read_document
 from monitor_agent.dashboards.firing_page import read_firing_page
 from monitor_agent.dashboards.library import Library
+from monitor_agent.dashboards.page_zone import read_page_zone
 from monitor_agent.dashboards.visitor_work import VisitorWork
 from monitor_agent.errors import DataError
 from monitor_agent.es.gateway import Gateway
@@ -61,6 +62,7 @@ class AlertPages:
     def _list(self) -> str:
         gateway, chosen, alerts = self.gateway(), AlertFilter.of(request.args), self._alerts()
         page = self.searches.result(lambda: read_alert_list(gateway, chosen, self.agent, self.clock.now()), g.until)
+        read_page_zone(gateway, self.agent)
         return render_template("alerts.html", page=page, states=STATES, alerts=alerts, words=alert_words)
 
     def _firing(self, identifier: str) -> Response:
@@ -72,8 +74,10 @@ class AlertPages:
         except DataError as error:
             raise NotFound(str(error)) from error
         boards = self.library.dashboards
+        read_page_zone(gateway, self.agent, [page.firing.model] if page.firing.model else [])
         form = self.forms.state() if self.forms and page.firing.open else FormState()
-        text = render_template("firing.html", page=page, boards=boards, words=alert_words, form=form, lengths=LENGTHS)
+        names = {"words": alert_words, "zone": formats.ZONE.get(), "lengths": LENGTHS}
+        text = render_template("firing.html", page=page, boards=boards, form=form, **names)
         return make_response(text, HTTPStatus.OK)
 
     def _window(self, identifier: str) -> str:
@@ -90,7 +94,10 @@ class AlertPages:
         return render_template("window.html", window=window)
 
     def _document(self, kind: str, identifier: str) -> str:
-        return render_template("document.html", page=self._stored(kind, identifier))
+        page = self._stored(kind, identifier)
+        model = page.source.get("model_name")
+        read_page_zone(self.gateway(), self.agent, [model] if isinstance(model, str) else [])
+        return render_template("document.html", page=page, local_moment=formats.local_moment)
 
     def _document_json(self, kind: str, identifier: str) -> Response:
         return Response(self._stored(kind, identifier).json, mimetype="application/json")

@@ -12,12 +12,14 @@ from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.performance import segment_name
 from monitor_agent.contracts.verdict import ANSWERED, AUC, F1, RATE
+from monitor_agent.dashboards.formats import local_moment
 from monitor_agent.dashboards.start_page import MEASURE_NAMES, length
 from monitor_agent.notifying.messages import FEATURE, MIX_SHIFT, MOST, FiringFacts, LikelyCause
 from monitor_agent.pipeline import instants
 from monitor_agent.vocabulary.counted_nouns import counted
 
 SHARE = "share"
+THOUSAND = 1000
 STATE_TITLES = {"active": "Active", "pending": "Pending", "recovered": "Recovered"}
 _MEASURE_TITLES = {
     f"{RATE}_fall": "fall of the share of positives",
@@ -25,6 +27,13 @@ _MEASURE_TITLES = {
     f"{F1}_fall": "fall of F1",
     f"{ANSWERED}_fall": "fall of answered requests",
     "drift_share": "share of what has drifted",
+    "f1_high": "upper end of F1",
+    "orphan_rate_low": "lower end of the orphan rate",
+    "error_rate_low": "lower end of the error rate",
+    "response_time_p95": "response time (p95)",
+    "silent_seconds": "time without events",
+    "lag_seconds": "lag of the agent",
+    "delivery_seconds": "time of delivery",
 }
 _METRIC_TITLES = {RATE: "share of positives", **MEASURE_NAMES}
 
@@ -37,8 +46,8 @@ def subject(firing: Firing) -> str:
 
 
 def moment(at: datetime | None) -> str:
-    """Return a moment for people."""
-    return "" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
+    """Return a moment for people, in the time zone of the reader."""
+    return "" if at is None else local_moment(at)
 
 
 def machine_time(at: datetime) -> str:
@@ -63,10 +72,15 @@ def number(value: float | None, unit: str) -> str:
 
     >>> number(0.31, "share"), number(400, "s"), number(0.1412345, ""), number(None, "")
     ('31 %', '400 s', '0.1412', 'not measured')
+    >>> number(9374.99, "s")
+    '9,375 s'
     """
     if value is None:
         return "not measured"
-    return f"{100 * value:.3g} %" if unit == SHARE else f"{value:.4g}{f' {unit}' if unit else ''}"
+    if unit == SHARE:
+        return f"{100 * value:.3g} %"
+    text = f"{value:,.0f}" if abs(value) >= THOUSAND else f"{value:.4g}"
+    return f"{text} {unit}".rstrip()
 
 
 def measure_title(measure: str) -> str:
@@ -97,20 +111,30 @@ def numbers_in_words(facts: FiringFacts) -> str:
 
     >>> numbers_in_words(FiringFacts("f1", 0.14, 0.11, 0.17, 812))
     'F1 0.14 (95 % interval 0.11 to 0.17), n = 812'
+    >>> numbers_in_words(FiringFacts("rate", 0.133, 0.0184, 0.0284, 900, reference=0.1565))
+    'share of positives 13.3 %, the last weeks: 15.7 % (95 % interval of the difference 1.84 to 2.84 pp), n = 900'
     """
     if facts.value is None:
         return ""
-    pieces = [f"{_METRIC_TITLES.get(facts.metric, measure_title(facts.metric))} {facts.value:.4g}"]
-    interval = facts.low is not None and facts.high is not None
-    ends = f"{facts.low:.4g} to {facts.high:.4g}" if interval else ""
+    is_share = facts.metric in (RATE, ANSWERED)
+
+    def figure(value: float) -> str:
+        if is_share:
+            return number(value, SHARE)
+        return f"{value:.3g}" if abs(value) < THOUSAND else number(value, "")
+
+    pieces = [f"{_METRIC_TITLES.get(facts.metric, measure_title(facts.metric))} {figure(facts.value)}"]
+    interval = None if facts.low is None or facts.high is None else (facts.low, facts.high)
     if facts.reference is not None:
-        reference = f"{facts.against or 'the last weeks'}: {facts.reference:.4g}"
-        pieces[0] += f", {reference}" + (f" (95 % interval of the difference {ends})" if ends else "")
-    elif ends:
-        pieces[0] += f" (95 % interval {ends})"
+        pieces[0] += f", {facts.against or 'the last weeks'}: {figure(facts.reference)}"
+        if interval:
+            low, high = (f"{100 * end:.3g}" if is_share else figure(end) for end in interval)
+            pieces[0] += f" (95 % interval of the difference {low} to {high}{' pp' if is_share else ''})"
+    elif interval:
+        pieces[0] += f" (95 % interval {figure(interval[0])} to {figure(interval[1])})"
     pieces += [] if facts.n is None else [f"n = {facts.n:,}"]
     pieces += [] if facts.windows is None else [counted(facts.windows, "window")]
-    pieces += [] if facts.predictions is None else [counted(facts.predictions, "prediction")]
+    pieces += [] if facts.predictions in (None, facts.n) else [counted(facts.predictions, "prediction")]
     alone = len(pieces) == 1 and not interval and facts.reference is None
     return "" if alone else ", ".join(pieces)
 

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 from flask import Flask, Response, g, make_response, render_template, request, send_file, url_for
@@ -28,6 +27,7 @@ from monitor_agent.dashboards.library import END, START, Library
 from monitor_agent.dashboards.login import LoginPages
 from monitor_agent.dashboards.model_zones import ModelZone, model_zone
 from monitor_agent.dashboards.page_panels import page_panels, row_sizes
+from monitor_agent.dashboards.page_zone import ZONE_OF_MODELS, read_page_zone, zone_name
 from monitor_agent.dashboards.palette import vega_config
 from monitor_agent.dashboards.sessions import Session
 from monitor_agent.dashboards.shared_answers import SHARED_SECONDS, SharedAnswers
@@ -44,8 +44,6 @@ from monitor_agent.settings import AgentSettings
 CONTROL = "c."
 MOST_CHARACTERS = 2000
 """Of a filter that a person writes."""
-ZONE_OF_MODELS = "model"
-"""In the place of the name of a time zone: that of the chosen models."""
 MODEL_BOARD = "model-quality"
 LEAST_REFRESH_SECONDS = 5
 LONGEST_CACHE = 365 * 86_400
@@ -108,6 +106,7 @@ def create_app(viewer: Viewer) -> Flask:
             lambda: searches.result(lambda: start_page.read_overview(gateway, viewer.clock.now()), g.until),
             g.until,
         )
+        read_page_zone(gateway, viewer.agent)
         return render_template("models.html", page=page, words=start_page, board=_board_of_models(viewer.library))
 
     @app.get("/explain-drop")
@@ -147,7 +146,7 @@ def _add_data(app: Flask, viewer: Viewer, searches: VisitorWork) -> None:
         chosen, control_values = _time(viewer, dashboard), _control_values(dashboard)
         gateway = _gateway(viewer)
         try:
-            kql, zone = request.args.get("q", "")[:MOST_CHARACTERS], _zone()
+            kql, zone = request.args.get("q", "")[:MOST_CHARACTERS], zone_name(request.args.get("tz", ""))
             models = dashboard.chosen_values("model_name", control_values)
 
             def read() -> bytes:
@@ -198,6 +197,7 @@ def _add_pages(app: Flask, viewer: Viewer) -> None:
 
     @app.get("/")
     def index() -> str:
+        read_page_zone(_gateway(viewer), viewer.agent)
         return render_template("index.html", library=library)
 
     @app.get("/dashboards/<name>")
@@ -260,28 +260,11 @@ def _table(viewer: Viewer, name: str, panel: str) -> table_routes.AskedTable:
     context = dashboard.context(_time(viewer, dashboard), _control_values(dashboard))
     text = request.args.get("q", "")[:MOST_CHARACTERS]
     filters = (*context.filters, *free_filter(text, viewer.library, dashboard))
-    zone = _zone()
+    zone = zone_name(request.args.get("tz", ""))
     if zone == ZONE_OF_MODELS:
         chosen = dashboard.chosen_values("model_name", _control_values(dashboard))
         zone = model_zone(_gateway(viewer), viewer.agent, chosen).name
     return table_routes.AskedTable(source, replace(context, filters=filters), zone)
-
-
-def _zone() -> str:
-    """Return the time zone of the request, or `ZONE_OF_MODELS`; UTC if it names none.
-
-    Raises
-    ------
-    DataError
-        If there is no such time zone.
-    """
-    name = request.args.get("tz") or "UTC"
-    if name == ZONE_OF_MODELS:
-        return name
-    try:
-        return ZoneInfo(name).key
-    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-        raise DataError(f"there is no time zone {name[:60]!r}", "choose one such as Europe/Berlin") from error
 
 
 def _control_values(dashboard: Dashboard) -> dict[str, list[str]]:
@@ -336,6 +319,7 @@ def _add_session(app: Flask) -> None:
     @app.before_request
     def begin() -> None:
         g.session, g.closes_session = None, False
+        formats.ZONE.set("UTC")
         g.until = time.monotonic() + LONGEST_SECONDS
 
     @app.teardown_request

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from monitor_agent.alerting.firing_history import ValueHistory, ValuePoint
 from monitor_agent.alerting.firings import Firing
-from monitor_agent.dashboards import svg
+from monitor_agent.dashboards import formats, svg
 from monitor_agent.dashboards.svg import text
 from monitor_agent.dashboards.visible_text import xml_text
 from monitor_agent.pipeline.instants import EPOCH, Interval
@@ -133,11 +133,12 @@ class FiringChart:
         for moment in time_ticks(self.history.interval, int((self.width - LEFT - RIGHT) // LABEL_GAP)):
             x = self._x(moment)
             yield _rule(x, bottom, x, bottom + 4, self.colors.letters)
-            is_day = (moment.hour, moment.minute) == (0, 0)
+            local = moment.astimezone(formats.reader_zone())
+            is_day = (local.hour, local.minute) == (0, 0)
             yield text(
                 x,
                 bottom + 17,
-                f"{moment:%d %b}" if is_day else f"{moment:%H:%M}",
+                f"{local:%d %b}" if is_day else f"{local:%H:%M}",
                 11,
                 self.colors.letters,
                 400,
@@ -172,7 +173,7 @@ class FiringChart:
             else ""
         )
         met = ", the condition was met" if point.met else ""
-        words = f"{point.at:%d %b %H:%M} UTC: {self.value_text(value)}{ends}{met}"
+        words = f"{formats.local_moment(point.at, '%d %b %H:%M')}: {self.value_text(value)}{ends}{met}"
         crowd = self.width / max(1, len(self.history.points))
         color, radius = (self.colors.bad, min(3.4, max(1.2, crowd / 3))) if point.met else (self.colors.line, 1.8)
         place = f'cx="{self._x(point.at):.1f}" cy="{scale.y(value):.1f}" r="{radius:g}"'
@@ -212,7 +213,7 @@ class _ValueScale:
 
 
 def time_ticks(interval: Interval, most: int) -> list[datetime]:
-    """Return at most `most` round moments of an interval.
+    """Return at most `most` round moments of an interval, by the clock of the reader.
 
     >>> noon = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
     >>> [moment.hour for moment in time_ticks(Interval(noon, noon + timedelta(hours=11)), 5)]
@@ -220,7 +221,8 @@ def time_ticks(interval: Interval, most: int) -> list[datetime]:
     """
     length = interval.end - interval.start
     step = next((step for step in _STEPS if length / step <= max(1, most)), _STEPS[-1])
-    first = EPOCH + -(-(interval.start - EPOCH) // step) * step
+    epoch = EPOCH - (interval.start.astimezone(formats.reader_zone()).utcoffset() or timedelta())
+    first = epoch + -(-(interval.start - epoch) // step) * step
     return [first + number * step for number in range(max(0, (interval.end - first) // step + 1))]
 
 

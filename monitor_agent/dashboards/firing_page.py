@@ -28,7 +28,7 @@ from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE, segmen
 from monitor_agent.dashboards import alert_words as words
 from monitor_agent.dashboards.alert_list import alerts_of
 from monitor_agent.dashboards.firing_chart import FiringChart
-from monitor_agent.dashboards.formats import NOTHING
+from monitor_agent.dashboards.formats import NOTHING, local_moment, reader_zone
 from monitor_agent.errors import DataError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.rights import unreadable
@@ -122,9 +122,9 @@ class FiringPage:
         source = document.source
         start, end = (source.get(name) for name in ("window_start", "window_end"))
         if start and end:
-            first, last = instants.parse(start), instants.parse(end)
+            first, last = (instants.parse(text).astimezone(reader_zone()) for text in (start, end))
             form = "%H:%M" if first.date() == last.date() else "%Y-%m-%d %H:%M"
-            return f"{first:%Y-%m-%d %H:%M} to {last.strftime(form)} UTC"
+            return f"{first:%Y-%m-%d %H:%M} to {local_moment(last, form)}"
         return words.moment(instants.parse(source["@timestamp"]))
 
     @property

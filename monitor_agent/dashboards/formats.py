@@ -68,6 +68,9 @@ def text(value: Value, format_: Format | None, kind: str = "number") -> str:
 
     >>> text(0.0123, {"id": "percent", "params": {"decimals": 1}}), text(1234.5, None), text(None, None)
     ('1.2 %', '1,234.5', '–')
+    >>> optional = {"id": "number", "params": {"pattern": "0,0.[0000]"}}
+    >>> text(180.0, optional), text(0.14941, optional)
+    ('180', '0.1494')
     """
     if value is None or value == "":
         return NOTHING
@@ -89,7 +92,8 @@ def text(value: Value, format_: Format | None, kind: str = "number") -> str:
         return _duration(value, params)
     if params.get("compact"):
         return _compact(value, _decimals(params, 1)) + str(params.get("suffix", ""))
-    return _number(value, _decimals(params, 2)) + str(params.get("suffix", ""))
+    optional = "[" in params.get("pattern", "")
+    return _number(value, _decimals(params, 2), trim=optional) + str(params.get("suffix", ""))
 
 
 def unit(format_: Format | None) -> str:
@@ -122,6 +126,16 @@ def reader_zone() -> ZoneInfo:
 def moment_text(value: Value) -> str:
     """Return a moment with the name of its time zone."""
     return f"{date_text(value)} {ZONE.get()}"
+
+
+def local_moment(at: datetime, form: str = "%Y-%m-%d %H:%M") -> str:
+    """Return a moment in the reader's time zone with the name of the zone.
+
+    Parameters
+    ----------
+    form : as `strftime` reads it.
+    """
+    return f"{at.astimezone(reader_zone()).strftime(form)} {ZONE.get()}"
 
 
 def date_text(value: Value) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from monitor_agent.contracts.alert import STATE_ACTIVE
 from monitor_agent.contracts.verdict import ANSWERED, AUC, F1, OLDER_VERSION, RATE
+from monitor_agent.dashboards.formats import local_moment
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.pipeline.model_overview import (
     FallenMeasure,
@@ -110,10 +111,18 @@ def reference_of(row: VersionRow) -> str:
     return f"version {row.against_version}" if row.against == OLDER_VERSION else "its last weeks"
 
 
-def verdict_of(row: VersionRow) -> str:
-    """Return the verdict on a version in words."""
+def since(measure: FallenMeasure) -> str:
+    """Return when a fall began, in the time zone of the reader."""
+    return local_moment(measure.since, "%d %b %H:%M")
+
+
+def verdict_of(row: VersionRow, now: datetime) -> str:
+    """Return the verdict on a version in words; an old one says how old it is."""
     if not row.against:
         return "not compared yet"
+    if row.old_verdict:
+        then = "worse" if row.old_verdict.fell else "not worse"
+        return f"last compared {age(row.old_verdict.at, now)}: then {then} than {reference_of(row)}"
     return "" if row.fallen else f"not worse than {reference_of(row)}"
 
 

@@ -32,7 +32,8 @@ AGENT_SILENT_AFTER = timedelta(minutes=10)
 LONGEST_LOOK_BACK = 30 * DAY
 ACCURACY, MAE = "accuracy", "mae"
 MOST_MODELS, MOST_VERSIONS, MOST_FIRINGS = 200, 50, 1000
-VERDICT_AGE = 2 * HOUR
+VERDICT_AGE, VERDICT_LOOK_BACK = 2 * HOUR, WEEK
+"""A verdict older than the first is told as an old one; the overview reads no verdict older than the second."""
 
 Search = tuple[str, dict[str, Any]]
 Document = Mapping[str, Any]
@@ -79,6 +80,14 @@ class FallenMeasure:
 
 
 @dataclass(frozen=True)
+class OldVerdict:
+    """A verdict that says nothing about the present: its time, and whether the version had fallen then."""
+
+    at: datetime
+    fell: bool
+
+
+@dataclass(frozen=True)
 class VersionRow:
     """A version of a model.
 
@@ -89,6 +98,7 @@ class VersionRow:
     against_version : the older version beside it; empty = none.
     fallen : the measures that have fallen.
     broken : the features that are broken.
+    old_verdict : the newest verdict, if it is older than `VERDICT_AGE`; None = it is not, or there is none.
     """
 
     version: str
@@ -98,6 +108,7 @@ class VersionRow:
     against_version: str = ""
     fallen: Sequence[FallenMeasure] = ()
     broken: Sequence[BrokenFeature] = ()
+    old_verdict: OldVerdict | None = None
 
 
 @dataclass(frozen=True)
@@ -204,7 +215,7 @@ def searches(now: datetime, span: timedelta = SPAN) -> list[Search]:
         (PREDICTIONS.alias, _counted([within(day)], newest)),
         (
             VERDICTS.alias,
-            _counted([everything, within(Interval(now - VERDICT_AGE, now))], {"versions": _by_version(verdict)}),
+            _counted([everything, within(Interval(now - VERDICT_LOOK_BACK, now))], {"versions": _by_version(verdict)}),
         ),
         (RELEASES.name, _counted([starts], release)),
         (ALERTS.alias, {"size": MOST_FIRINGS, "query": open_states}),
@@ -301,7 +312,7 @@ def _row(name: str, buckets: Mapping[str, Document], opened: Sequence[OpenFiring
         last_week=_figure(buckets["week"]),
         coverage=whole.get("coverage", {}).get("value"),
         lost_lines=_whole_number(whole, "lost_lines"),
-        versions=[_version_row(version, by_version[version], verdicts.get(version, {})) for version in single],
+        versions=[_version_row(version, by_version[version], verdicts.get(version, {}), now) for version in single],
         release=(release["model_version"], instants.parse(release["@timestamp"])) if release else None,
         firings=sorted(of_model, key=lambda firing: (firing.state != STATE_ACTIVE, firing.severity, firing.since)),
         state=_state(of_model, moment, now),
@@ -318,26 +329,34 @@ def _state(firings: Sequence[OpenFiring], newest: datetime | None, now: datetime
     return "warning" if active else "ok"
 
 
-def _version_row(version: str, bucket: Document, verdict: Document) -> VersionRow:
+def _version_row(version: str, bucket: Document, verdict: Document, now: datetime) -> VersionRow:
+    judged = instants.parse(verdict["@timestamp"]) if verdict else now
+    is_old = now - judged > VERDICT_AGE
+    fallen = _fallen(verdict)
     return VersionRow(
         version=version,
         predictions=_whole_number(bucket, "predictions"),
         figure=_figure(bucket),
         against=verdict.get("against") or "",
         against_version=verdict.get("against_version") or "",
-        fallen=[
-            FallenMeasure(
-                name,
-                verdict[name],
-                verdict[f"{name}_reference"],
-                instants.parse(verdict[f"{name}_since"]),
-                _drop(verdict, name),
-            )
-            for name in MEASURES
-            if (verdict.get(f"{name}_fall") or 0) > 0 and verdict.get(f"{name}_since") is not None
-        ],
-        broken=broken_of(verdict),
+        fallen=[] if is_old else fallen,
+        broken=() if is_old else broken_of(verdict),
+        old_verdict=OldVerdict(judged, bool(fallen)) if is_old else None,
     )
+
+
+def _fallen(verdict: Document) -> list[FallenMeasure]:
+    return [
+        FallenMeasure(
+            name,
+            verdict[name],
+            verdict[f"{name}_reference"],
+            instants.parse(verdict[f"{name}_since"]),
+            _drop(verdict, name),
+        )
+        for name in MEASURES
+        if (verdict.get(f"{name}_fall") or 0) > 0 and verdict.get(f"{name}_since") is not None
+    ]
 
 
 def _drop(verdict: Document, name: str) -> ConfidenceInterval | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 import requests
@@ -57,7 +58,7 @@ def test_the_list_names_what_fires_first(page: Page, alert_viewer: str) -> None:
     worse, lag = page.locator(ROW).nth(0), page.locator(ROW).nth(1)
     for text in ("Active", "critical", "search", "version 2", "4 h", "31 %", "limit 5 %", "inhibited by pipeline-lag"):
         expect(worse).to_contain_text(text)
-    expect(worse).to_contain_text("share of positives 0.069, version 1: 0.1")
+    expect(worse).to_contain_text("share of positives 6.9 %, version 1: 10 %")
     expect(lag).to_contain_text("silenced by kim until")
     expect(lag).to_contain_text("the shop is closed")
 
@@ -89,7 +90,7 @@ def test_a_firing_answers_what_and_since_when(page: Page, alert_viewer: str) -> 
     expect(status).to_contain_text("fall of the share of positives was 31 % at its worst, above its limit of 5 %")
     facts = page.locator(".facts").first
     expect(facts).to_contain_text(f"{BEGAN:%Y-%m-%d %H:%M} UTC, 4 h")
-    numbers = "share of positives 0.069, version 1: 0.1 (95 % interval of the difference 0.024 to 0.038)"
+    numbers = "share of positives 6.9 %, version 1: 10 % (95 % interval of the difference 2.4 to 3.8 pp)"
     expect(facts).to_contain_text(numbers)
     expect(facts).to_contain_text(f"Broken features{BROKEN.sentence()}")
     history = page.locator(".history li")
@@ -162,6 +163,30 @@ def test_the_dashboards_of_alerts_have_data(page: Page, alert_viewer: str) -> No
     page.goto(f"{alert_viewer}/dashboards/overview?from=now-24h&to=now")
     expect(page.locator("[data-panel='overview-models']")).to_contain_text("200")
     expect(page.locator("[data-panel='overview-verdicts']")).to_contain_text("31.0 %")
+
+
+def test_the_times_follow_the_switch_of_zones(browser: Browser, alert_viewer: str) -> None:
+    """The list, the page of a firing with its chart, and the documents behind it; the choice stays."""
+    context = browser.new_context(timezone_id="Asia/Shanghai")
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
+    page = context.new_page()
+    page.goto(f"{alert_viewer}/alerts")
+    moment = page.locator(f"{ROW} time").first
+    at, text = moment.get_attribute("datetime"), moment.inner_text()
+    page.get_by_label("Time zone").select_option("browser")
+    expect(moment).to_have_text(re.compile("Asia/Shanghai$"))
+    local = (datetime.fromisoformat(at or "") + timedelta(hours=8)).strftime("%Y-%m-%d %H:%M")
+    assert text.endswith(" UTC")
+    expect(moment).to_have_text(f"{local} Asia/Shanghai")
+    page.goto(f"{alert_viewer}/alerts/{WORSE.id}")
+    expect(page.locator("figcaption")).to_contain_text("in Asia/Shanghai.")
+    expect(page.locator("td.time").first).to_contain_text("Asia/Shanghai")
+    expect(page.locator(".firing-chart circle title").first).to_contain_text("Asia/Shanghai: ")
+    page.locator("td.links a[href*='/documents/']").first.click()
+    expect(page.locator(".fields time").first).to_contain_text("Asia/Shanghai")
+    page.get_by_label("Time zone").select_option("utc")
+    expect(page.locator(".fields time").first).to_contain_text("UTC")
+    context.close()
 
 
 def test_it_fits_a_telephone(page: Page, alert_viewer: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
@@ -42,6 +43,7 @@ def start_page(elasticsearch: Cluster) -> Iterator[str]:
     fallen = {**VERDICTS.sample, "@timestamp": iso(NOW), "model_name": "search", "rate_since": iso(NOW - 5 * HOUR)}
     fallen["broken"] = [price.content()]
     fine = {**VERDICTS.sample, "@timestamp": iso(NOW), "model_name": "ads", "model_version": "1", "rate_fall": 0}
+    old = {**fallen, "@timestamp": iso(NOW - 3 * HOUR), "model_name": "feed", "model_version": "1"}
     firing = {
         **ALERTS.sample,
         "@timestamp": iso(NOW - 4 * HOUR),
@@ -61,7 +63,7 @@ def start_page(elasticsearch: Cluster) -> Iterator[str]:
         world.deliver(*hour_of(NOW - 4 * HOUR, "feed", "1", CLICKS))
         world.cycle(NOW)
         # In place of the agent's own, which judges weeks.
-        for number, verdict in enumerate((fallen, fine)):
+        for number, verdict in enumerate((fallen, fine, old)):
             world.admin.index(index=VERDICTS.index_for(NOW), id=f"test-{number}", document=verdict)
         world.admin.index(index=ALERTS.index_for(NOW), id="test", document=firing)
         world.admin.indices.refresh(index="model-*")
@@ -94,6 +96,8 @@ def test_the_worse_version_stands_first(page: Page) -> None:
     expect(search.locator(".firing")).to_contain_text("active for 4 h")
     expect(search.locator(".firing")).to_contain_text("inhibited by pipeline-lag")
     expect(page.locator(".model.ok")).to_contain_text("not worse than version 1")
+    old = re.compile(r"last compared 3 h.* ago: then worse than version 1")
+    expect(page.locator(".model.silent")).to_contain_text(old)
 
 
 def test_the_numbers_are_those_of_the_events(page: Page) -> None:

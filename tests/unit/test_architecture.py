@@ -249,7 +249,8 @@ ROOMS = (
         "monitor_agent/diagnosis/",
         "the checks of `monitor-agent check`: the facts, and what they mean for the user",
         "alerting contracts durations errors es extras files http_client http_serving kibana log logstash notifying "
-        "model_server/api_keys model_server/releases model_server/setting_limits product_files settings stack vocabulary",
+        "model_server/api_keys model_server/releases model_server/setting_limits product_files settings stack "
+        "vocabulary",
     ),
     Room(
         "monitor_agent/demo/",

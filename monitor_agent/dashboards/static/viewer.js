@@ -22,6 +22,8 @@ let drawnAt = null;
 let readOut = null;
 // The viewer answers within 9 s.
 const PATIENCE = 10000;
+// Seconds until the page tries again what has failed, also if it does not refresh itself.
+const AGAIN = 10;
 
 const panels = [...document.querySelectorAll("[data-panel]")].map((section) => new Panel(section, {
   range: (from, to) => change({ from, to }),
@@ -99,8 +101,9 @@ async function load({ anew = false } = {}) {
     draw(data);
   } catch (error) {
     if (error.name === "AbortError" && !current.late) return;
-    fail(current.late ? new Error("the viewer does not answer in time") : error);
-    pause = error.pause || pause;
+    const passes = current.late || !error.status || error.status >= 500;
+    pause = error.pause || pause || (passes ? AGAIN : 0);
+    fail(current.late ? new Error("the viewer does not answer in time") : error, passes);
   } finally {
     clearTimeout(late);
   }
@@ -143,7 +146,7 @@ function tellRange(from, to) {
   readOut = chosen;
 }
 
-function fail(error) {
+function fail(error, passes) {
   // The last drawing stays; the banner says that it is old.
   const network = error instanceof TypeError;
   const reason = network ? "The viewer does not answer: is monitor-agent dashboards still running?" : sentence(error.message);
@@ -155,7 +158,7 @@ function fail(error) {
   if (error.status === 400 && error.message.startsWith("the filter")) {
     showBanner("error", reason + old, "Correct the filter", () => filter.elements.q.focus());
   } else if (error.status === 400) showBanner("error", reason + old, "Correct the time", time.open);
-  else showBanner("error", reason + (error.pause ? " The page tries again by itself." : "") + old, "Try again", () => load({ anew: true }));
+  else showBanner("error", reason + (passes ? " The page tries again by itself." : "") + old, "Try again", () => load({ anew: true }));
   for (const panel of panels) panel.unread();
 }
 

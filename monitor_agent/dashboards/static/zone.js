@@ -28,14 +28,23 @@ export function age(milliseconds) {
   return `${Math.floor(seconds / length).toLocaleString("en")} ${unit} ago`;
 }
 
+// Keeps the choice for the pages that the viewer writes whole.
+function remember() {
+  document.cookie = `zone=${asked()}; path=/; max-age=31536000; samesite=strict${location.protocol === "https:" ? "; secure" : ""}`;
+}
+
+export const remembered = () => document.cookie.split("; ").includes(`zone=${asked()}`);
+
 export function setUp(select, change) {
   for (const [value, label] of [["utc", "UTC"], ["browser", `Browser: ${browser}`], ["model", MODEL]]) {
     select.append(new Option(label, value));
   }
   select.value = choice;
+  remember();
   select.addEventListener("change", () => {
     choice = select.value;
     localStorage.setItem(KEY, choice);
+    remember();
     change();
   });
 }
