@@ -23,7 +23,7 @@ from pathlib import Path
 import orjson
 from elasticsearch import Elasticsearch
 
-from benchmarks.rig.runner_process import cpu_seconds
+from benchmarks.rig.http_subject import tree_cpu_seconds
 from benchmarks.rig.traffic import Action, Traffic
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.model_settings import MODEL_SETTINGS
@@ -59,8 +59,8 @@ class Node:
 
     @property
     def cpu_seconds(self) -> float:
-        """The processor time of the node so far."""
-        return cpu_seconds(self.server.pid) if self.server.pid else 0.0
+        """The processor time of the node so far: of its launcher, and of the Java process that the launcher starts."""
+        return tree_cpu_seconds(self.server.pid) if self.server.pid else 0.0
 
     def _setup_gateway(self) -> Gateway:
         setup = replace(self.settings, username=MONITOR_SETUP, password=self.users[MONITOR_SETUP])
