@@ -176,9 +176,29 @@ class Join:
                 self.result.statuses.append((event, STATUS_TOO_LATE))
             else:
                 joined.setdefault(prediction.key, (prediction, []))[1].append(event)
-        # A prediction without a model is in no window.
-        self.result.windows |= {windows[key] for key, (prediction, _) in joined.items() if prediction.model}
+        self.result.windows |= self._windows_of(joined, windows, closed)
         self._write(list(joined.values()))
+
+    def _windows_of(
+        self,
+        joined: Mapping[DocumentKey, tuple[Prediction, list[Feedback]]],
+        windows: Mapping[DocumentKey, ModelWindow],
+        closed: Set[ModelWindow],
+    ) -> set[ModelWindow]:
+        """Return the windows that must count joined feedback.
+
+        In a closed window, all of it was joined earlier. Either an agent died before it had computed the window, or the
+        events were sent again: then another document of each event has its status already, and the window stays.
+        """
+        again = {key: events for key, (_, events) in joined.items() if windows[key] in closed}
+        counted = self._feedback.with_status(event for events in again.values() for event in events) if again else set()
+        unchanged = {
+            key
+            for key, events in again.items()
+            if counted.issuperset((event.prediction_id, event.event.id) for event in events)
+        }
+        # A prediction without a model is in no window.
+        return {windows[key] for key, (prediction, _) in joined.items() if prediction.model and key not in unchanged}
 
     def fold_again(self, predictions: Sequence[Prediction]) -> None:
         """Let the settings decide again what the feedback says that predictions were joined with."""

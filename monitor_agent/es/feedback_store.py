@@ -122,6 +122,21 @@ class FeedbackStore:
         in_time = {"bool": {"should": [within(predicted, "prediction.timestamp"), within(sent)]}}
         yield from self._pages({"bool": {"filter": [{"bool": {"should": [uncounted, new_filter()]}}, in_time]}})
 
+    def with_status(self, events: Iterable[Feedback]) -> set[tuple[str, str]]:
+        """Return those of some events of which a document has its status, by the ids of the prediction and the event.
+
+        Statuses are written after the windows that count the events.
+        """
+        predictions = sorted({event.prediction_id for event in events})
+        without = {"bool": {"should": [WAITING, new_filter()]}}
+        statuses: set[tuple[str, str]] = set()
+        for first in range(0, len(predictions), REVISED_AT_ONCE):
+            query = {"filter": [_on(predictions[first : first + REVISED_AT_ONCE])], "must_not": [without]}
+            body = {"query": {"bool": query}, "_source": ["@timestamp", "event.id", "prediction.id"]}
+            for hit in self._gateway.scan(FEEDBACK.alias, body, self.page_size):
+                statuses.add((prediction_id_of(hit), event_id_of(hit)))
+        return statuses
+
     def _pages(self, query: dict[str, Any]) -> Iterator[list[Feedback]]:
         body = {"query": query, "_source": list(FEEDBACK_FIELDS), "seq_no_primary_term": True}
         page: list[Feedback] = []

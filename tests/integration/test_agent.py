@@ -341,6 +341,22 @@ def test_beyond_the_limit_no_late_prediction_changes_a_day(world: World) -> None
     assert sum(row["predictions"] for row in world.documents().values() if is_base_total(row)) == 5
 
 
+def test_feedback_that_is_sent_again_beyond_the_limit_changes_no_window(world: World) -> None:
+    """Its id may be written in another way; a late prediction of the window is not counted because of it."""
+    prediction = make_prediction()
+    feedback = make_feedback(prediction)
+    world.deliver(prediction, feedback)
+    world.cycle(START + DAY)
+    again = {**feedback, "event": {**feedback["event"], "id": feedback["event"]["id"].upper()}}
+    world.deliver(again, make_prediction(START + timedelta(seconds=30)))
+    before = world.documents()
+
+    world.cycle(START + 9 * DAY)
+
+    assert world.documents() == before
+    assert sorted(world.statuses()) == ["matched", "matched"]
+
+
 def is_base_total(row: dict[str, Any]) -> bool:
     """Return whether a metrics document is about a base window over everything."""
     return (row["window_size"], row["model_version"], row["segment"]) == ("1m", "all", "all")
