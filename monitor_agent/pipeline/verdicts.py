@@ -125,7 +125,7 @@ def verdicts(
         document = _head(judgement, version, segment, reference)
         document |= further.get(version, {}) if segment == ALL_SEGMENT else {}
         is_served = max(stretches) >= judgement.until - SERVED_WITHIN
-        if not is_served and segment == ALL_SEGMENT:
+        if not is_served and document.get("broken_features"):
             document |= NOTHING_BROKEN
         for measure in (*RATES, *VALUES):
             if not is_served:
